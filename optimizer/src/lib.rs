@@ -1,0 +1,1 @@
+//! Applies fixes and moves to a Dockerfile, to a fixed point.

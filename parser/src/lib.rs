@@ -1,0 +1,11 @@
+//! Dockerfile, shell and .dockerignore syntax without losing a byte.
+
+pub mod edit;
+pub mod logical;
+pub mod syntax;
+pub mod text;
+
+pub use edit::Edit;
+pub use logical::Logical;
+pub use syntax::Dockerfile;
+pub use text::{Text, TextRange};

@@ -1,0 +1,1 @@
+//! Image store, builder, containers, probes and comparison.
