@@ -1,1 +1,14 @@
-//! Applies fixes and moves to a Dockerfile, to a fixed point.
+//! Moves a Dockerfile as fixes and moves ask: to a fixed point, with an account of what was left out.
+
+pub mod apply;
+pub mod converge;
+pub mod diff;
+pub mod dockerignore;
+pub mod files;
+pub mod ladder;
+pub mod ledger;
+pub mod moves;
+
+pub use apply::{Level, apply};
+pub use converge::converge;
+pub use files::Files;

@@ -1,0 +1,100 @@
+//! Moves: the named steps of the ladder. Each is a pure function from two files and what is known around them to two
+//! files, and refuses with a reason wherever it is not certain.
+
+use crate::apply::Level;
+use crate::files::Files;
+use plimsoll_analyzer::context::Listing;
+use std::fmt;
+
+/// What a move reads.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The files as they are.
+    pub files: &'a Files,
+    /// Everything in the context's directory, before any ignore file.
+    pub listing: &'a Listing,
+    /// The text of a small file of the context, by its path there.
+    pub read: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether an image of this name can be had.
+    pub available: &'a dyn Fn(&str) -> bool,
+}
+
+/// What a move made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The files.
+    pub files: Files,
+    /// The step's name in the ladder, where it is not the move's own title.
+    pub title: Option<String>,
+    /// Globs of paths in which the images may differ, sorted.
+    pub may_change: Vec<String>,
+    /// In what the image's config will differ.
+    pub config_changes: Vec<ConfigChange>,
+    /// What the author should know: what was assumed, what was left alone.
+    pub notes: Vec<String>,
+}
+
+/// A field of the image's config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "named as in the image specification")]
+pub enum ConfigField {
+    Env,
+    Labels,
+    Cmd,
+    Entrypoint,
+    User,
+    WorkingDir,
+    ExposedPorts,
+    Volumes,
+    Healthcheck,
+    StopSignal,
+}
+
+/// A difference of configs that a move declares.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConfigChange {
+    /// Where.
+    pub field: ConfigField,
+    /// Of which name, in a field that has names (a variable, a label); all of the field when none.
+    pub key: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
+/// Why a move does nothing here, worded to follow the move's name and a colon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotApplicable(pub String);
+
+impl NotApplicable {
+    /// With this reason.
+    #[must_use]
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for NotApplicable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A named step of the ladder.
+pub trait Move: Sync {
+    /// For `--only` and `--skip`: kebab-case, never changing.
+    fn name(&self) -> &'static str;
+    /// Its line in the ladder.
+    fn title(&self) -> &'static str;
+    /// What it does and what it relies on, for people who have to trust it.
+    fn explain(&self) -> &'static str;
+    /// Whether the images differ only in what it declares, or a proof has to say.
+    fn level(&self) -> Level;
+    /// The files after it. Applied to its own result it is not applicable.
+    ///
+    /// # Errors
+    /// Says why where there is nothing to do or certainty is lacking.
+    fn apply(&self, input: &Input<'_>) -> Result<Step, NotApplicable>;
+}
+
+/// Every move in the order in which the ladder tries them.
+pub static ALL: &[&dyn Move] = &[];
