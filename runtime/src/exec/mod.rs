@@ -1,0 +1,26 @@
+//! One process in one root filesystem.
+//!
+//! The parent decides everything as data ([`Process`], turned into a [`setup::Setup`]); the child, a fresh single-threaded start of
+//! the same program under the name `plimsoll-init`, only performs it, in one declared order, and replaces itself by the
+//! process. A failure comes back through a close-on-exec pipe as (step, target, errno); end of file means exec happened.
+//!
+//! A program that starts containers calls [`init_if_asked`] as the first thing in `main`.
+
+mod ca_bundle;
+mod capabilities;
+mod container;
+mod error;
+mod init;
+mod mount_points;
+mod process;
+mod setup;
+pub(crate) mod sys;
+mod user;
+
+pub use ca_bundle::{CA_BUNDLE_PATH, CaBundle, ca_bundle_mounts};
+pub use capabilities::Capabilities;
+pub use container::{Container, Outcome, Status, Stream, run, run_streaming, spawn};
+pub use error::{ExecError, SetupStep};
+pub use init::init_if_asked;
+pub use process::{Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
+pub use user::{User, UserError, lookup as lookup_user};
