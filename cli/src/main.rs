@@ -1,2 +1,104 @@
-//! The `plimsoll` command.
-fn main() {}
+//! The `plimsoll` command: reads arguments, joins the crates, prints and exits.
+
+mod command;
+mod config;
+mod exit;
+mod files;
+mod report;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use exit::Exit;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The load line for container images: lint, shrink and prove Dockerfiles.
+///
+/// `plimsoll optimize DIR --verify` rewrites a Dockerfile so that its image gets smaller, builds and runs both
+/// versions without a daemon, and shows what each step saved and that the program behaves the same.
+#[derive(Parser, Debug)]
+#[command(name = "plimsoll", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Global {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum, help_heading = "Global options")]
+    color: terminal::Color,
+    /// Where images and layers are kept [default: the XDG data directory]
+    #[arg(long, global = true, value_name = "DIR", env = "PLIMSOLL_STORE", help_heading = "Global options")]
+    store: Option<PathBuf>,
+    /// The configuration file [default: plimsoll.toml of the nearest parent]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    config: Option<PathBuf>,
+    /// Print less: no progress, no hints
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    quiet: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Optimize(command::optimize::Args),
+    Lint(command::lint::Args),
+    Build(command::build::Args),
+    Run(command::run::Args),
+    Compare(command::compare::Args),
+    Inspect(command::inspect::Args),
+    Images(command::images::ImagesArgs),
+    Pull(command::images::PullArgs),
+    Push(command::images::PushArgs),
+    Tag(command::images::TagArgs),
+    Rm(command::images::RmArgs),
+    Save(command::images::SaveArgs),
+    Load(command::images::LoadArgs),
+    Prune(command::images::PruneArgs),
+    Parse(command::parse::Args),
+    Rules(command::rules::RulesArgs),
+    Explain(command::rules::ExplainArgs),
+    Doctor(command::doctor::Args),
+    Completions(command::completions::Args),
+}
+
+fn main() -> ExitCode {
+    // A container's first process is this program too; then nothing below runs.
+    plimsoll_runtime::exec::init_if_asked();
+    restore_pipe_signal();
+    let cli = Cli::parse();
+    let color = cli.global.color.stderr();
+    install_report_handler(color);
+    let global = &cli.global;
+    let result = match cli.command {
+        Command::Optimize(args) => command::optimize::run(global, args),
+        Command::Lint(args) => command::lint::run(global, args),
+        Command::Build(args) => command::build::run(global, args),
+        Command::Run(args) => command::run::run(global, args),
+        Command::Compare(args) => command::compare::run(global, args),
+        Command::Inspect(args) => command::inspect::run(global, args),
+        Command::Images(args) => command::images::images(global, args),
+        Command::Pull(args) => command::images::pull(global, args),
+        Command::Push(args) => command::images::push(global, args),
+        Command::Tag(args) => command::images::tag(global, args),
+        Command::Rm(args) => command::images::rm(global, args),
+        Command::Save(args) => command::images::save(global, args),
+        Command::Load(args) => command::images::load(global, args),
+        Command::Prune(args) => command::images::prune(global, args),
+        Command::Parse(args) => command::parse::run(global, args),
+        Command::Rules(args) => command::rules::rules(global, args),
+        Command::Explain(args) => command::rules::explain(global, args),
+        Command::Doctor(args) => command::doctor::run(global, args),
+        Command::Completions(args) => command::completions::run(args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("{error:?}");
+            Exit::Failed.into()
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What `build`, `optimize` and `compare` share: the options that decide what a build gives.
+
+use crate::config::Config;
+use miette::{Result, miette};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Options of a build, named as docker names them.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct BuildArgs {
+    /// The Dockerfile [default: CONTEXT/Dockerfile]; `-` reads it from standard input
+    #[arg(short, long, value_name = "FILE", help_heading = "Build options")]
+    pub file: Option<PathBuf>,
+    /// The stage to build [default: the last one]
+    #[arg(long, value_name = "STAGE", help_heading = "Build options")]
+    pub target: Option<String>,
+    /// Set an ARG; NAME alone takes the value of the environment variable
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", help_heading = "Build options")]
+    pub build_args: Vec<String>,
+    /// Network of RUN steps: host, or none
+    #[arg(long, value_name = "MODE", help_heading = "Build options")]
+    pub network: Option<String>,
+    /// Platform of the base images, os/arch[/variant]
+    #[arg(long, value_name = "PLATFORM", help_heading = "Build options")]
+    pub platform: Option<String>,
+    /// A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME
+    #[arg(long = "secret", value_name = "SPEC", help_heading = "Build options")]
+    pub secrets: Vec<String>,
+    /// An agent socket for RUN --mount=type=ssh: default, or ID=SOCKET
+    #[arg(long = "ssh", value_name = "SPEC", help_heading = "Build options")]
+    pub ssh: Vec<String>,
+    /// Do not use results of earlier builds
+    #[arg(long, help_heading = "Build options")]
+    pub no_cache: bool,
+    /// Ask the registry even when the base image is in the store
+    #[arg(long, help_heading = "Build options")]
+    pub pull: bool,
+    /// Certificates that RUN steps shall trust, for machines behind a TLS-intercepting proxy; no trace in the image
+    #[arg(long, value_name = "FILE", env = "PLIMSOLL_CA_BUNDLE", help_heading = "Build options")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+impl BuildArgs {
+    /// `--build-arg` as names and values; a name whose variable is not set is left out, as docker does.
+    pub fn build_args(&self, config: &Config) -> Result<BTreeMap<String, String>> {
+        let mut args: BTreeMap<String, String> = config.build.args.clone();
+        for arg in &self.build_args {
+            match arg.split_once('=') {
+                Some(("", _)) | None if arg.is_empty() || arg.starts_with('=') => {
+                    return Err(miette!(help = "write --build-arg NAME=VALUE", "failed to read --build-arg {arg}: no name"));
+                }
+                Some((name, value)) => {
+                    args.insert(name.to_owned(), value.to_owned());
+                }
+                None => {
+                    if let Ok(value) = std::env::var(arg) {
+                        args.insert(arg.clone(), value);
+                    }
+                }
+            }
+        }
+        Ok(args)
+    }
+}

@@ -1,0 +1,14 @@
+//! One file for each command: its arguments, what it joins together, and its exit code.
+
+pub mod build;
+pub mod build_args;
+pub mod compare;
+pub mod completions;
+pub mod doctor;
+pub mod images;
+pub mod inspect;
+pub mod lint;
+pub mod optimize;
+pub mod parse;
+pub mod rules;
+pub mod run;

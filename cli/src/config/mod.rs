@@ -1,0 +1,267 @@
+//! `plimsoll.toml`: what stands in it and where it is found. `docs/configuration.md` is its manual.
+
+use miette::{NamedSource, Result, SourceSpan, miette};
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Its name on disk.
+pub const NAME: &str = "plimsoll.toml";
+
+/// The whole file.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Where it was read from.
+    #[serde(skip)]
+    pub path: Option<PathBuf>,
+    /// `[build]`
+    pub build: Build,
+    /// `[lint]`
+    pub lint: Lint,
+    /// `[optimize]`
+    pub optimize: Optimize,
+    /// `[[probe]]`
+    pub probe: Vec<Probe>,
+    /// `[[service]]`
+    pub service: Vec<Service>,
+    /// `[container]`
+    pub container: Container,
+    /// `[budget]`
+    pub budget: Budget,
+}
+
+/// `[build]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Build {
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// Network of RUN steps.
+    pub network: Option<String>,
+    /// Certificates for RUN steps.
+    pub ca_bundle: Option<PathBuf>,
+    /// Stage to build.
+    pub target: Option<String>,
+}
+
+/// `[lint]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lint {
+    /// Rules to run.
+    pub select: Vec<String>,
+    /// Rules not to run.
+    pub ignore: Vec<String>,
+    /// Least severity that fails.
+    pub fail_on: Option<String>,
+    /// Severity and options of single rules.
+    pub rules: BTreeMap<String, toml::Table>,
+    /// Other rules for some paths.
+    pub overrides: Vec<Override>,
+    /// Registries that FROM may name.
+    pub trusted_registries: Vec<String>,
+    /// Labels and their types.
+    pub label_schema: BTreeMap<String, String>,
+    /// Whether labels outside the schema are findings.
+    pub strict_labels: bool,
+}
+
+/// `[[lint.overrides]]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Override {
+    /// Globs relative to the configuration file.
+    pub paths: Vec<String>,
+    /// Rules to run there.
+    pub select: Vec<String>,
+    /// Rules not to run there.
+    pub ignore: Vec<String>,
+}
+
+/// `[optimize]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Optimize {
+    /// `safe` or `verified`.
+    pub level: Option<String>,
+    /// Moves to try.
+    pub only: Vec<String>,
+    /// Moves not to try.
+    pub skip: Vec<String>,
+    /// Stop once this small.
+    #[serde(deserialize_with = "size")]
+    pub target_size: Option<u64>,
+    /// Stop after so long.
+    #[serde(deserialize_with = "time")]
+    pub budget_time: Option<Duration>,
+    /// How long a container may take to answer.
+    #[serde(deserialize_with = "time")]
+    pub ready_timeout: Option<Duration>,
+}
+
+/// `[[probe]]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Probe {
+    /// How reports call it.
+    pub name: Option<String>,
+    /// Method and path.
+    pub http: Option<String>,
+    /// Port inside the container.
+    pub port: Option<u16>,
+    /// Request body.
+    pub body: Option<String>,
+    /// Request headers.
+    pub headers: BTreeMap<String, String>,
+    /// Status that the original must answer.
+    pub status: Option<u16>,
+    /// Port that must accept a connection.
+    pub tcp: Option<u16>,
+    /// Command run inside.
+    pub exec: Option<Vec<String>>,
+    /// Compare the process's own output.
+    pub stdout: Option<bool>,
+    /// Patterns of the body that may differ.
+    pub ignore: Vec<String>,
+    /// For one answer.
+    #[serde(deserialize_with = "time")]
+    pub timeout: Option<Duration>,
+}
+
+/// `[[service]]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Service {
+    /// Host name.
+    pub name: String,
+    /// Image reference.
+    pub image: Option<String>,
+    /// Folder with a Dockerfile.
+    pub context: Option<PathBuf>,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// Variables.
+    pub env: BTreeMap<String, String>,
+    /// Waited for.
+    pub port: Option<u16>,
+}
+
+/// `[container]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Container {
+    /// Further variables.
+    pub env: BTreeMap<String, String>,
+    /// Replaces CMD.
+    pub command: Option<Vec<String>>,
+    /// Host name inside.
+    pub hostname: Option<String>,
+}
+
+/// `[budget]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Budget {
+    /// Uncompressed bytes of all layers.
+    #[serde(deserialize_with = "size")]
+    pub max_size: Option<u64>,
+    /// Bytes or per cent against the baseline.
+    pub max_growth: Option<String>,
+    /// Number of layers.
+    pub max_layers: Option<usize>,
+    /// Bytes written and later gone.
+    #[serde(deserialize_with = "size")]
+    pub max_wasted: Option<u64>,
+}
+
+fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+    let text = Option::<String>::deserialize(input)?;
+    text.map(|text| crate::terminal::parse_size(&text).map_err(serde::de::Error::custom)).transpose()
+}
+
+fn time<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+    let text = Option::<String>::deserialize(input)?;
+    text.map(|text| parse_duration(&text).map_err(serde::de::Error::custom)).transpose()
+}
+
+/// A duration as written by a person: `500ms`, `10s`, `5min`, `1h`; plain numbers are seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let wrong = || format!("`{text}` is not a duration; write it as 500ms, 10s or 5min");
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let factor = match unit.trim() {
+        "ms" => 0.001,
+        "" | "s" | "sec" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(number * factor).map_err(|_| wrong())
+}
+
+/// The file that was named, or the nearest one from `folder` upwards, or the defaults.
+pub fn load(named: Option<&Path>, folder: &Path) -> Result<Config> {
+    if let Some(path) = named {
+        return read(path);
+    }
+    let start = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    for folder in start.ancestors() {
+        let path = folder.join(NAME);
+        if path.is_file() {
+            return read(&path);
+        }
+    }
+    Ok(Config::default())
+}
+
+fn read(path: &Path) -> Result<Config> {
+    let text = std::fs::read_to_string(path).map_err(|error| crate::files::unreadable(path, &error))?;
+    let mut config: Config = toml::from_str(&text).map_err(|error| {
+        let span: SourceSpan = error.span().unwrap_or(0..0).into();
+        let label = miette::LabeledSpan::new_primary_with_span(Some("here".to_owned()), span);
+        miette!(
+            labels = vec![label],
+            help = "docs/configuration.md lists every key",
+            "failed to read {}: {}",
+            path.display(),
+            error.message()
+        )
+        .with_source_code(NamedSource::new(path.display().to_string(), text.clone()))
+    })?;
+    if let (Some(bundle), Some(folder)) = (&config.build.ca_bundle, path.parent()) {
+        config.build.ca_bundle = Some(folder.join(bundle));
+    }
+    config.path = Some(path.to_path_buf());
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_read_and_unknown_keys_are_errors() {
+        let text = "[build]\nnetwork = \"none\"\n[[probe]]\nhttp = \"GET /\"\nport = 80\ntimeout = \"2s\"\n[budget]\nmax-size = \"1MB\"\n";
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!(config.probe[0].timeout, Some(Duration::from_secs(2)));
+        assert_eq!(config.budget.max_size, Some(1_000_000));
+        assert!(toml::from_str::<Config>("[biuld]\n").is_err());
+        assert!(toml::from_str::<Config>("[budget]\nmax-size = \"big\"\n").is_err());
+    }
+
+    #[test]
+    fn the_nearest_file_wins_and_a_mistake_in_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(folder.path().join(NAME), "[build]\ntarget = \"outer\"\n").unwrap();
+        assert_eq!(load(None, &inner).unwrap().build.target.as_deref(), Some("outer"));
+        std::fs::write(folder.path().join("a").join(NAME), "[build]\ntarget = 3\n").unwrap();
+        let error = load(None, &inner).unwrap_err().to_string();
+        assert!(error.contains("a/plimsoll.toml"), "{error}");
+    }
+}
