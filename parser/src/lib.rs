@@ -1,7 +1,9 @@
 //! Dockerfile, shell and .dockerignore syntax without losing a byte.
 
+pub mod dockerignore;
 pub mod edit;
 pub mod logical;
+pub mod shell;
 pub mod syntax;
 pub mod text;
 

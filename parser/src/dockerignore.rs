@@ -1,0 +1,1 @@
+//! `.dockerignore`: which paths of the build context are left out.
