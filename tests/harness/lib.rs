@@ -1,1 +1,34 @@
-//! What the end-to-end tests share.
+//! What the end-to-end tests share: the built command, stores and contexts that vanish with the test, an account
+//! that is not root, and a way to say that a test could not be run here.
+
+mod account;
+mod command;
+mod needs;
+mod world;
+
+pub use account::Account;
+pub use command::{Outcome, binary};
+pub use needs::{skipped, subordinate_ids, tool, user_namespaces};
+pub use world::World;
+
+use std::path::{Path, PathBuf};
+
+/// The top folder of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate has a parent folder")
+}
+
+/// A folder or file under `fixtures`.
+pub fn fixture(path: &str) -> PathBuf {
+    repository().join("fixtures").join(path)
+}
+
+/// Ends the test here and says why: libtest knows no such thing, so the reason is printed past its capture, and
+/// kept in the file that `PLIMSOLL_SKIPS` names so that `scripts/test` can repeat and count it.
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)*) => {{
+        $crate::skipped(&format!($($reason)*));
+        return;
+    }};
+}
