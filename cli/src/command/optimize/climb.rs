@@ -1,0 +1,282 @@
+//! Climbing the ladder: each step built, measured, proven, and kept or dropped.
+
+use super::Job;
+use crate::builder::Builder;
+use crate::proof::{Prover, Seen};
+use crate::report::ladder::{self, BuiltIn, Outcome, Report, Rung};
+use crate::terminal;
+use miette::{Result, WrapErr};
+use plimsoll_analyzer::context::Listing;
+use plimsoll_optimizer::Files;
+use plimsoll_optimizer::diff::unified;
+use plimsoll_optimizer::ladder::{Ladder, Outcome as Tried, Surroundings};
+use plimsoll_runtime::build::Built;
+use plimsoll_runtime::compare::{Allowed, Comparison};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+/// Text files up to this size are shown to moves.
+const SMALL: u64 = 1 << 20;
+
+/// Every step built and run.
+pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
+    let started = Instant::now();
+    let mut builder = Builder::new(job.global, &job.args.build, job.config, job.context, job.dockerfile)?;
+    let before = builder.build_step("original", &job.original).wrap_err("the original does not build")?;
+    let mut prover = Prover::new(builder.store(), job.config)?;
+    builder.say("original: running it twice");
+    let seen = prover.original(&before.image)?;
+    let mut report = empty(job, id_map);
+    report.probes = prover.names().to_vec();
+    report.original = rung("original", "original", &before, None);
+    let mut climber = Climber { job, builder, prover, seen, size: before.image.size(), report, normalized: BTreeSet::new() };
+    let (files, digest) = match &job.args.candidate {
+        Some(path) => climber.candidate(path)?,
+        None => climber.climb(started)?,
+    };
+    let Climber { mut report, size, builder, normalized, .. } = climber;
+    report.result.verified = report.steps.iter().filter(|s| s.outcome == "taken").all(|s| s.differences.is_empty() && s.agreed.is_some())
+        && (job.args.candidate.is_none() || report.steps.iter().any(|s| s.outcome == "taken"));
+    report.stand_ins = builder.stand_ins();
+    report.normalized = normalized.into_iter().collect();
+    report.result.digest = digest.unwrap_or_else(|| before.image.manifest.to_string());
+    finish(job, &mut report, files, size, started);
+    Ok(report)
+}
+
+struct Climber<'a> {
+    job: &'a Job<'a>,
+    builder: Builder<'a>,
+    prover: Prover<'a>,
+    seen: Seen,
+    size: u64,
+    report: Report,
+    normalized: BTreeSet<String>,
+}
+
+impl Climber<'_> {
+    /// All moves in order. Gives the files that were reached and the digest of their image.
+    fn climb(&mut self, started: Instant) -> Result<(Files, Option<String>)> {
+        let listing = self.builder.listing(&self.job.original)?;
+        let context = self.job.context;
+        let read = |path: &str| read_small(context, &listing, path);
+        let store_has = self.builder.available();
+        let available = |image: &str| store_has(image);
+        let surroundings = Surroundings { listing: &listing, read: &read, available: &available };
+        let mut ladder = Ladder::new(self.job.original.clone(), surroundings, self.job.options()?);
+        let target = self.job.args.target_size.or(self.job.config.optimize.target_size);
+        let budget = self.job.args.budget_time.or(self.job.config.optimize.budget_time);
+        let mut digest = None;
+        while let Some(step) = ladder.next() {
+            if let Some(target) = target.filter(|target| self.size <= *target) {
+                ladder.reject(format!("not tried: {} is within --target-size {}", terminal::size(self.size), terminal::size(target)));
+                continue;
+            }
+            if let Some(budget) = budget.filter(|budget| started.elapsed() > *budget) {
+                ladder.reject(format!("not tried: --budget-time {} is used up", terminal::duration(budget)));
+                continue;
+            }
+            let built = match self.builder.build_step(&step.title, &step.files) {
+                Ok(built) => built,
+                Err(error) => {
+                    ladder.reject(format!("it does not build: {error}"));
+                    continue;
+                }
+            };
+            let mut made = rung(step.name, &step.title, &built, Some(self.size));
+            made.notes.clone_from(&step.notes);
+            let size = built.image.size();
+            if size > self.size {
+                ladder.reject(format!("{} larger than without it", terminal::size(size - self.size)));
+                self.keep(made, "dropped");
+                continue;
+            }
+            let allowed = Allowed {
+                config: step.config_changes.iter().map(|change| config_name(change)).collect(),
+                paths: step.may_change.clone(),
+            };
+            let comparison = self.prove(&step.title, &built, &allowed)?;
+            fill(&mut made, &comparison);
+            if !comparison.same() {
+                ladder.reject("it does not behave the same");
+                self.keep(made, "dropped");
+                continue;
+            }
+            ladder.accept(size);
+            self.size = size;
+            digest = made.digest.clone();
+            self.keep(made, "taken");
+        }
+        self.settle(ladder.tried());
+        Ok((ladder.files().clone(), digest))
+    }
+
+    /// One file that somebody else wrote, held against the original.
+    fn candidate(&mut self, path: &Path) -> Result<(Files, Option<String>)> {
+        let bytes = crate::files::read(path)?;
+        let files = Files { dockerfile: String::from_utf8_lossy(&bytes).into_owned(), dockerignore: self.job.original.dockerignore.clone() };
+        let title = path.display().to_string();
+        let built = self.builder.build_step(&title, &files).wrap_err_with(|| format!("the candidate {title} does not build"))?;
+        let (config, paths): (Vec<String>, Vec<String>) =
+            self.job.args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
+        let config = config.iter().filter_map(|name| name.strip_prefix("config:")).map(str::to_owned).collect();
+        let comparison = self.prove(&title, &built, &Allowed { config, paths })?;
+        let mut made = rung("candidate", &title, &built, Some(self.size));
+        fill(&mut made, &comparison);
+        if comparison.same() {
+            self.size = built.image.size();
+            let digest = made.digest.clone();
+            self.report.steps.push(made);
+            return Ok((files, digest));
+        }
+        made.outcome = "dropped";
+        made.reason = Some("it is not the same".to_owned());
+        self.report.steps.push(made);
+        Ok((self.job.original.clone(), None))
+    }
+
+    fn prove(&mut self, title: &str, built: &Built, allowed: &Allowed) -> Result<Comparison> {
+        self.builder.say(&format!("{title}: running it"));
+        let comparison = self.prover.compare(&self.seen, &built.image, allowed)?;
+        self.normalized.extend(comparison.normalized.iter().map(ToString::to_string));
+        for probe in &comparison.flaky {
+            if !self.report.flaky.contains(probe) {
+                self.report.flaky.push(probe.clone());
+            }
+        }
+        Ok(comparison)
+    }
+
+    fn keep(&mut self, mut rung: Rung, outcome: &'static str) {
+        rung.outcome = outcome;
+        self.report.steps.push(rung);
+    }
+
+    /// What the ladder says of moves that were never built goes into the report too, in the ladder's order.
+    fn settle(&mut self, tried: &[plimsoll_optimizer::ladder::Tried]) {
+        let mut built: Vec<Rung> = std::mem::take(&mut self.report.steps);
+        for step in tried {
+            let (outcome, reason) = match &step.outcome {
+                Tried::Taken { .. } => ("taken", None),
+                Tried::Dropped { reason } => ("dropped", Some(reason)),
+                Tried::NotApplicable { reason } => ("not-applicable", Some(reason)),
+                Tried::Skipped { reason } => ("skipped", Some(reason)),
+                Tried::Pending => ("dropped", None),
+            };
+            let place = built.iter().position(|rung| rung.name == step.name);
+            let mut rung = match place {
+                Some(index) => built.remove(index),
+                None => Rung::unbuilt(step.name, &step.title, outcome, ""),
+            };
+            rung.outcome = outcome;
+            rung.reason = reason.cloned();
+            self.report.steps.push(rung);
+        }
+    }
+}
+
+/// The moves alone, unbuilt: what `--verify` would try.
+pub(super) fn unproven(job: &Job<'_>) -> Result<Report> {
+    let started = Instant::now();
+    let listing = crate::builder::listing(job.context)?;
+    let read = |path: &str| read_small(job.context, &listing, path);
+    let available = |_: &str| false;
+    let surroundings = Surroundings { listing: &listing, read: &read, available: &available };
+    let mut ladder = Ladder::new(job.original.clone(), surroundings, job.options()?);
+    while ladder.next().is_some() {
+        ladder.accept(0);
+    }
+    let mut report = empty(job, "nothing was built");
+    for step in ladder.tried() {
+        let (outcome, reason) = match &step.outcome {
+            Tried::Taken { .. } => ("taken", String::new()),
+            Tried::Dropped { reason } => ("dropped", reason.clone()),
+            Tried::NotApplicable { reason } => ("not-applicable", reason.clone()),
+            Tried::Skipped { reason } => ("skipped", reason.clone()),
+            Tried::Pending => ("dropped", String::new()),
+        };
+        report.steps.push(Rung::unbuilt(step.name, &step.title, outcome, &reason));
+    }
+    let files = ladder.files().clone();
+    finish(job, &mut report, files, 0, started);
+    Ok(report)
+}
+
+fn empty(job: &Job<'_>, id_map: &str) -> Report {
+    Report {
+        version: 1,
+        context: job.context.display().to_string(),
+        dockerfile: job.dockerfile.display().to_string(),
+        id_map: id_map.to_owned(),
+        stand_ins: Vec::new(),
+        probes: Vec::new(),
+        flaky: Vec::new(),
+        original: Rung::unbuilt("original", "original", "taken", ""),
+        steps: Vec::new(),
+        result: Outcome { size: 0, digest: String::new(), factor: 1.0, verified: false, seconds: 0.0 },
+        diff: String::new(),
+        files: ladder::Files { dockerfile: String::new(), dockerignore: None },
+        normalized: Vec::new(),
+        written: false,
+    }
+}
+
+fn finish(job: &Job<'_>, report: &mut Report, files: Files, size: u64, started: Instant) {
+    let old = &job.original;
+    let name = job.dockerfile.display().to_string();
+    report.diff = unified(&format!("a/{name}"), &format!("b/{name}"), &old.dockerfile, &files.dockerfile);
+    if let Some(ignore) = &files.dockerignore {
+        let name = job.ignore_path.display().to_string();
+        let before = old.dockerignore.as_deref();
+        let old_name = if before.is_some() { format!("a/{name}") } else { "/dev/null".to_owned() };
+        report.diff.push_str(&unified(&old_name, &format!("b/{name}"), before.unwrap_or_default(), ignore));
+    }
+    report.result.size = size;
+    if size > 0 {
+        report.result.factor = report.original.size.unwrap_or(size) as f64 / size as f64;
+    }
+    report.result.seconds = started.elapsed().as_secs_f64();
+    report.files = ladder::Files { dockerfile: files.dockerfile, dockerignore: files.dockerignore };
+}
+
+fn rung(name: &str, title: &str, built: &Built, before: Option<u64>) -> Rung {
+    let size = built.image.size();
+    let saved = before.map(|before| i64::try_from(before).unwrap_or(i64::MAX) - i64::try_from(size).unwrap_or(i64::MAX));
+    let cached = built.steps.iter().filter(|step| step.cached).count();
+    Rung {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        outcome: "taken",
+        reason: None,
+        size: Some(size),
+        saved,
+        digest: Some(built.image.manifest.to_string()),
+        layers: Some(built.image.layers.len()),
+        agreed: None,
+        built: Some(BuiltIn { seconds: built.seconds(), executed: built.steps.len() - cached, cached }),
+        differences: Vec::new(),
+        declared: 0,
+        notes: Vec::new(),
+    }
+}
+
+fn fill(rung: &mut Rung, comparison: &Comparison) {
+    rung.agreed = Some(comparison.agreed);
+    rung.declared = comparison.declared.len();
+    rung.differences = comparison.config.iter().chain(comparison.tree.iter().flatten()).chain(&comparison.behaviour).cloned().collect();
+}
+
+fn config_name(change: &plimsoll_optimizer::moves::ConfigChange) -> String {
+    let field = format!("{:?}", change.field);
+    change.key.as_ref().map_or(field.clone(), |key| format!("{field}.{key}"))
+}
+
+/// The text of a small file of the context; nothing for links, large files and what is not text.
+fn read_small(context: &Path, listing: &Listing, path: &str) -> Option<String> {
+    let entry = listing.get(path)?;
+    if entry.kind != plimsoll_analyzer::context::EntryKind::File || entry.size > SMALL {
+        return None;
+    }
+    std::fs::read_to_string(context.join(path)).ok()
+}

@@ -1,0 +1,334 @@
+//! The size ladder: what each step saved and whether the program is the same.
+
+use crate::terminal::{self, Paint, size};
+use plimsoll_runtime::compare::{Difference, DifferenceKind};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// How a ladder is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// For a pull request
+    Markdown,
+}
+
+/// Everything `optimize` found out. Serialized as it stands: the output's contract.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Version of this shape.
+    pub version: u32,
+    /// The build context.
+    pub context: String,
+    /// The Dockerfile.
+    pub dockerfile: String,
+    /// How owners were mapped.
+    pub id_map: String,
+    /// Base images that are stand-ins made of Debian packages.
+    pub stand_ins: Vec<String>,
+    /// What was asked of every image.
+    pub probes: Vec<String>,
+    /// Probes on which two runs of the original differ.
+    pub flaky: Vec<String>,
+    /// The image before.
+    pub original: Rung,
+    /// Every step that was tried, in order.
+    pub steps: Vec<Rung>,
+    /// The image after.
+    pub result: Outcome,
+    /// Unified diffs of the Dockerfile and the ignore file.
+    pub diff: String,
+    /// The new files.
+    pub files: Files,
+    /// Normalizers and noise lists that were used.
+    pub normalized: Vec<String>,
+    /// Whether the files were written.
+    pub written: bool,
+}
+
+/// The new files.
+#[derive(Debug, Serialize)]
+pub struct Files {
+    /// Text of the Dockerfile.
+    pub dockerfile: String,
+    /// Text of the ignore file.
+    pub dockerignore: Option<String>,
+}
+
+/// The image after all steps.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Bytes, uncompressed.
+    pub size: u64,
+    /// Manifest digest.
+    pub digest: String,
+    /// Original size by result size.
+    pub factor: f64,
+    /// Whether every step that was kept is proven.
+    pub verified: bool,
+    /// Whole seconds and fractions the command took.
+    pub seconds: f64,
+}
+
+/// One step.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rung {
+    /// The move's name; `original` for the first.
+    pub name: String,
+    /// Its line in the ladder.
+    pub title: String,
+    /// `taken`, `dropped`, `not-applicable` or `skipped`.
+    pub outcome: &'static str,
+    /// Why it was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Bytes of the image, uncompressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Bytes saved against the step before; negative when it grew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<i64>,
+    /// Manifest digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Number of layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<usize>,
+    /// Checks that agreed with the original and all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<(usize, usize)>,
+    /// Seconds of build and how many instructions were really carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub built: Option<BuiltIn>,
+    /// What differs beyond what the step declares.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// What differs as declared; the number of paths alone, they may be thousands.
+    pub declared: usize,
+    /// What the author should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What a build took.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BuiltIn {
+    /// Wall time.
+    pub seconds: f64,
+    /// Instructions carried out.
+    pub executed: usize,
+    /// Instructions whose result was there already.
+    pub cached: usize,
+}
+
+impl Rung {
+    /// A step that was not built.
+    pub fn unbuilt(name: &str, title: &str, outcome: &'static str, reason: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            outcome,
+            reason: Some(reason.to_owned()),
+            size: None,
+            saved: None,
+            digest: None,
+            layers: None,
+            agreed: None,
+            built: None,
+            differences: Vec::new(),
+            declared: 0,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// The report in the format that was asked for, with a line end.
+pub fn render(format: Format, report: &Report, color: bool) -> String {
+    match format {
+        Format::Text => text(report, Paint(color)),
+        Format::Json => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
+        Format::Markdown => markdown(report),
+    }
+}
+
+/// Steps that make the ladder: the original and what was taken.
+fn climbed(report: &Report) -> impl Iterator<Item = &Rung> {
+    std::iter::once(&report.original).chain(report.steps.iter().filter(|step| step.outcome == "taken"))
+}
+
+fn agreed(rung: &Rung, original: bool) -> String {
+    match rung.agreed {
+        _ if original => "-".to_owned(),
+        Some((same, all)) => format!("{same}/{all}"),
+        None => "not run".to_owned(),
+    }
+}
+
+fn text(report: &Report, paint: Paint) -> String {
+    const BAR: usize = 24;
+    let mut out = String::new();
+    let width = climbed(report).map(|rung| rung.title.chars().count()).max().unwrap_or(0).max(8);
+    let largest = report.original.size.unwrap_or(1).max(1);
+    let heading = format!("{:width$}  {:>9}  {:>9}  {:>14}", "step", "size", "saved", "same behaviour");
+    let _ = writeln!(out, "{}", paint.bold(heading));
+    for (index, rung) in climbed(report).enumerate() {
+        let bytes = rung.size.unwrap_or_default();
+        let saved = rung.saved.filter(|_| index > 0).map(signed).unwrap_or_default();
+        let same = format!("{:>14}", agreed(rung, index == 0));
+        let same = if rung.differences.is_empty() { same } else { paint.red(same) };
+        let eighths = (bytes as f64 / largest as f64 * (BAR * 8) as f64).round() as usize;
+        let bar = paint.cyan(bar(eighths));
+        let pad = width - rung.title.chars().count();
+        let _ = writeln!(out, "{}{:pad$}  {:>9}  {saved:>9}  {same}  {bar}", rung.title, "", size(bytes));
+    }
+    let dropped: Vec<&Rung> = report.steps.iter().filter(|step| step.outcome == "dropped").collect();
+    if !dropped.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("not kept"));
+        for rung in dropped {
+            let _ = writeln!(out, "  {}: {}", rung.title, rung.reason.as_deref().unwrap_or("no reason given"));
+            differences(&mut out, &rung.differences, "    ");
+        }
+    }
+    let notes: Vec<(&str, &String)> =
+        climbed(report).flat_map(|rung| rung.notes.iter().map(|note| (rung.title.as_str(), note))).collect();
+    if !notes.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("worth knowing"));
+        for (title, note) in notes {
+            let _ = writeln!(out, "  {title}: {note}");
+        }
+    }
+    let _ = writeln!(out);
+    if !report.flaky.is_empty() {
+        let _ = writeln!(out, "{} two runs of the original differ in: {}", paint.yellow("flaky:"), report.flaky.join(", "));
+    }
+    for image in &report.stand_ins {
+        let _ = writeln!(out, "{} {image} is a stand-in made of Debian packages, not the image of that name", paint.yellow("note:"));
+    }
+    if !report.probes.is_empty() {
+        let _ = writeln!(out, "asked of each: {}", report.probes.join(", "));
+    }
+    if !report.normalized.is_empty() {
+        let _ = writeln!(out, "not compared: {}", report.normalized.join(", "));
+    }
+    let _ = writeln!(out, "IDs: {}; sizes are uncompressed", report.id_map);
+    if !report.diff.is_empty() {
+        let _ = writeln!(out);
+        for line in report.diff.lines() {
+            let line = match line.as_bytes().first() {
+                Some(b'+') if !line.starts_with("+++") => paint.green(line),
+                Some(b'-') if !line.starts_with("---") => paint.red(line),
+                Some(b'@') => paint.cyan(line),
+                _ => line.to_owned(),
+            };
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    let verdict = verdict(report);
+    let _ = writeln!(out, "\n{}", if report.result.verified { paint.green(verdict) } else { paint.yellow(verdict) });
+    out
+}
+
+fn verdict(report: &Report) -> String {
+    let before = report.original.size.unwrap_or_default();
+    let after = report.result.size;
+    let kept = report.steps.iter().filter(|step| step.outcome == "taken").count();
+    let time = terminal::duration(std::time::Duration::from_secs_f64(report.result.seconds));
+    if kept == 0 {
+        return format!("{} as it is: no step made it smaller ({time})", size(before));
+    }
+    let proof = if report.result.verified { "each step proven" } else { "not proven" };
+    let written = if report.written { "; files written" } else { "; --write puts it in place" };
+    format!("{} -> {} ({:.1} times smaller), {proof}, {time}{written}", size(before), size(after), report.result.factor)
+}
+
+fn signed(saved: i64) -> String {
+    if saved < 0 { format!("-{}", size(saved.unsigned_abs())) } else { size(saved.unsigned_abs()) }
+}
+
+/// A bar of `eighths` of a character cell.
+fn bar(eighths: usize) -> String {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let mut bar = "█".repeat(eighths / 8);
+    bar.push_str(PARTS.get(eighths % 8).copied().unwrap_or_default());
+    if bar.is_empty() { "▏".to_owned() } else { bar }
+}
+
+/// Differences, at most twenty of them, each on a line.
+pub fn differences(out: &mut String, all: &[Difference], indent: &str) {
+    const SHOWN: usize = 20;
+    for difference in all.iter().take(SHOWN) {
+        let _ = writeln!(out, "{indent}{}", difference_line(difference));
+    }
+    if all.len() > SHOWN {
+        let _ = writeln!(out, "{indent}… and {} more", all.len() - SHOWN);
+    }
+}
+
+/// One difference as a person reads it: `/usr/bin/x mode 0755 -> 0644`.
+pub fn difference_line(difference: &Difference) -> String {
+    let subject = &difference.subject;
+    let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "nothing".to_owned(), |v| shorten(v, 160));
+    let before = shown(&difference.before);
+    let after = shown(&difference.after);
+    match difference.kind {
+        DifferenceKind::Added => format!("{subject} is new ({})", signed_bytes(difference.bytes)),
+        DifferenceKind::Removed => format!("{subject} is gone ({})", signed_bytes(difference.bytes)),
+        DifferenceKind::Value => format!("{subject}: {before} -> {after}"),
+        DifferenceKind::Type => format!("{subject} type {before} -> {after}"),
+        DifferenceKind::Mode => format!("{subject} mode {before} -> {after}"),
+        DifferenceKind::Owner => format!("{subject} owner {before} -> {after}"),
+        DifferenceKind::Content => format!("{subject} content differs ({})", signed_bytes(difference.bytes)),
+        DifferenceKind::Target => format!("{subject} target {before} -> {after}"),
+        DifferenceKind::Attributes => format!("{subject} extended attributes {before} -> {after}"),
+        DifferenceKind::Answer => format!("{subject} answers {before} -> {after}"),
+    }
+}
+
+fn signed_bytes(bytes: i64) -> String {
+    let sign = if bytes < 0 { "-" } else { "+" };
+    format!("{sign}{}", size(bytes.unsigned_abs()))
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    let line = text.trim_end().replace('\n', "\\n");
+    if line.chars().count() <= most { line } else { line.chars().take(most).collect::<String>() + "…" }
+}
+
+fn markdown(report: &Report) -> String {
+    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+    let mut out = String::from("| step | size | saved | same behaviour |\n|---|---:|---:|---:|\n");
+    for (index, rung) in climbed(report).enumerate() {
+        let saved = rung.saved.filter(|_| index > 0).map(signed).unwrap_or_default();
+        let bytes = size(rung.size.unwrap_or_default());
+        let _ = writeln!(out, "| {} | {bytes} | {saved} | {} |", cell(&rung.title), agreed(rung, index == 0));
+    }
+    let _ = writeln!(out, "\n{}", verdict(report));
+    for image in &report.stand_ins {
+        let _ = writeln!(out, "\n`{image}` is a stand-in made of Debian packages.");
+    }
+    let dropped: Vec<&Rung> = report.steps.iter().filter(|step| step.outcome == "dropped").collect();
+    if !dropped.is_empty() {
+        let _ = writeln!(out, "\nNot kept:\n");
+        for rung in dropped {
+            let _ = writeln!(out, "- {}: {}", cell(&rung.title), cell(rung.reason.as_deref().unwrap_or_default()));
+        }
+    }
+    if !report.diff.is_empty() {
+        let fence = "`".repeat(longest_run(&report.diff, '`').max(2) + 1);
+        let _ = writeln!(out, "\n<details><summary>The change</summary>\n\n{fence}diff\n{}\n{fence}\n</details>", report.diff.trim_end());
+    }
+    out
+}
+
+fn longest_run(text: &str, wanted: char) -> usize {
+    let (mut longest, mut run) = (0, 0);
+    for c in text.chars() {
+        run = if c == wanted { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
+}

@@ -1,0 +1,7 @@
+//! One file for each kind of report. Output types live here, so that the model can move and the output stay.
+
+pub mod finding;
+pub mod ladder;
+pub mod lint;
+pub mod progress;
+pub mod syntax;
