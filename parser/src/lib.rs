@@ -1,13 +1,30 @@
 //! Dockerfile, shell and .dockerignore syntax without losing a byte.
+//!
+//! [`parse`] gives a tree and a list of errors and never fails. The rules are those of the Dockerfile reference and,
+//! where it is silent, what BuildKit's newest frontend does.
 
+pub mod directive;
 pub mod dockerignore;
 pub mod edit;
+pub mod heredoc;
 pub mod logical;
 pub mod shell;
+pub mod source;
 pub mod syntax;
 pub mod text;
+pub mod word;
+
+mod csv;
+mod duration;
+mod grammar;
+mod parse;
+mod quote;
+mod suggest;
 
 pub use edit::Edit;
+pub use grammar::{Arguments, Trigger};
 pub use logical::Logical;
+pub use parse::{MAX_LINE, parse};
+pub use source::{LineIndex, Source};
 pub use syntax::Dockerfile;
 pub use text::{Text, TextRange};

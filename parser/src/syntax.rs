@@ -181,7 +181,8 @@ impl<'s> Mount<'s> {
     #[must_use]
     pub fn is_set(&self, keys: &[&str]) -> bool {
         self.options.iter().any(|(key, value)| {
-            keys.contains(&key.as_str()) && value.as_ref().is_none_or(|v| matches!(v.as_str(), "true" | "1" | "t" | "T" | "TRUE" | "True"))
+            keys.contains(&key.as_str())
+                && value.as_ref().is_none_or(|v| matches!(v.as_str(), "true" | "1" | "t" | "T" | "TRUE" | "True"))
         })
     }
     /// The mount's type; `bind` where none is written.
@@ -285,6 +286,20 @@ pub struct SyntaxError {
     pub range: TextRange,
     /// What to write instead.
     pub help: Option<String>,
+}
+
+impl SyntaxError {
+    /// An error without help.
+    #[must_use]
+    pub fn new(code: &'static str, stage: ErrorStage, range: TextRange, message: impl Into<String>) -> Self {
+        Self { code, stage, message: message.into(), range, help: None }
+    }
+    /// The same with what to write instead.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
 }
 
 /// At which stage BuildKit refuses a file.

@@ -65,7 +65,7 @@ impl std::fmt::Debug for TextRange {
 /// A value and where it stands in the author's file.
 ///
 /// `value` is what the builder reads: continuations are gone from it, so it may be shorter than its range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Text<'s> {
     /// What the builder reads.
     pub value: Cow<'s, str>,

@@ -1,0 +1,48 @@
+//! `FROM [--platform=…] image [AS name]` (Dockerfile reference, "FROM").
+
+use super::flags::{self, Takes};
+use super::{Line, Reader, words};
+use crate::quote::quote;
+use crate::syntax::{From, Kind};
+use crate::text::Text;
+
+pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Kind<'s>> {
+    let args = words::split(line.logical(), line.args.clone());
+    let count = args.len();
+    let mut args = args.into_iter();
+    let (image, as_keyword, name) = match (count, args.next(), args.next(), args.next()) {
+        (1, Some(image), ..) => (image, None, None),
+        (3, Some(image), Some(keyword), Some(name)) if keyword.eq_ignore_ascii_case("as") => {
+            if !is_stage_name(&name) {
+                bad_name(&name, reader);
+                return None;
+            }
+            (image, Some(keyword), Some(name))
+        }
+        _ => {
+            let help = "write FROM image, or FROM image AS name";
+            reader.wrong("from-arguments", line.place(), "FROM requires either one or three arguments", help);
+            return None;
+        }
+    };
+    if !flags::check(line, &[("platform", Takes::Value)], reader) {
+        return None;
+    }
+    let platform = flags::value(&line.instruction.flags, "platform");
+    Some(Kind::From(From { platform, image, as_keyword, name }))
+}
+
+fn bad_name(name: &Text<'_>, reader: &mut Reader<'_>) {
+    let name_range = name.range;
+    let name = quote(name);
+    let message = format!("invalid name for build stage: {name}, name can't start with a number or contain symbols");
+    let help = "a stage's name begins with a letter and goes on with letters, digits, `-`, `_` and `.`";
+    reader.wrong("stage-name", name_range, message, help);
+}
+
+/// Whether BuildKit takes a word as a stage's name: folded to lower case, a letter and then letters, digits, `-`, `_`, `.`.
+pub(crate) fn is_stage_name(name: &str) -> bool {
+    let mut chars = name.chars().flat_map(char::to_lowercase);
+    chars.next().is_some_and(|c| c.is_ascii_lowercase())
+        && chars.all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_' | '.'))
+}

@@ -1,0 +1,336 @@
+//! Lines, continuations, comments, directives and heredocs, walked by hand; each instruction is handed to the grammar.
+
+use crate::directive::{Directives, Line as DirectiveLine};
+use crate::grammar::{self, Keyword, Reader, words};
+use crate::heredoc;
+use crate::logical::Logical;
+use crate::syntax::{Dockerfile, ErrorStage, Heredoc, Instruction, Kind, SyntaxError};
+use crate::text::{Text, TextRange};
+use std::borrow::Cow;
+
+/// BuildKit reads no line longer than this, its end not counted.
+pub const MAX_LINE: usize = 65_535;
+
+/// Reads a Dockerfile. Never fails: what is wrong stands in [`Dockerfile::errors`], and reading goes on after it.
+#[must_use]
+pub fn parse(text: &str) -> Dockerfile<'_> {
+    let file = Dockerfile {
+        text,
+        directives: Vec::new(),
+        escape: '\\',
+        instructions: Vec::with_capacity(text.len() / 96),
+        comments: Vec::new(),
+        errors: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut walk =
+        Walk { text, at: 0, escape: b'\\', file, pieces: Vec::new(), comments_seen: 0, block: 0, longest: None };
+    walk.run();
+    walk.finish()
+}
+
+struct Walk<'s> {
+    text: &'s str,
+    /// Where the next physical line begins.
+    at: usize,
+    escape: u8,
+    file: Dockerfile<'s>,
+    /// The pieces of the instruction being read.
+    pieces: Vec<(usize, usize)>,
+    /// The comments before this index are above or inside an earlier instruction.
+    comments_seen: usize,
+    /// Index of the first comment of the block that ends on the line before.
+    block: usize,
+    /// The first line that is longer than BuildKit reads.
+    longest: Option<TextRange>,
+}
+
+/// A physical line without its end.
+#[derive(Clone, Copy)]
+struct Physical {
+    start: usize,
+    end: usize,
+}
+
+impl<'s> Walk<'s> {
+    /// Takes the next physical line.
+    #[inline]
+    fn line(&mut self) -> Option<Physical> {
+        let rest = self.text.as_bytes().get(self.at..).filter(|rest| !rest.is_empty())?;
+        let start = self.at;
+        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        self.at = start + (len + 1).min(rest.len());
+        if len > MAX_LINE && self.longest.is_none() {
+            self.longest = Some(TextRange::new(start, start + len));
+        }
+        let mut end = start + len;
+        while end > start && self.byte(end - 1) == Some(b'\r') {
+            end -= 1;
+        }
+        Some(Physical { start, end })
+    }
+
+    #[inline]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.as_bytes().get(at).copied()
+    }
+
+    #[inline]
+    fn slice(&self, start: usize, end: usize) -> &'s str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// Where the text of a line begins, white space before it left out.
+    #[inline]
+    fn first(&self, line: Physical) -> usize {
+        line.end - words::trim_start(self.slice(line.start, line.end)).len()
+    }
+
+    /// The end of a line's text before its continuation character, where it has one. Two escape characters are none.
+    #[inline]
+    fn continued(&self, start: usize, end: usize) -> Option<usize> {
+        let mut last = end;
+        while last > start && matches!(self.byte(last - 1), Some(b' ' | b'\t')) {
+            last -= 1;
+        }
+        let escape = Some(self.escape);
+        let ends = last > start && self.byte(last - 1) == escape;
+        (ends && (last - 1 == start || self.byte(last - 2) != escape)).then(|| last - 1)
+    }
+
+    fn run(&mut self) {
+        let mut directives = Directives::new("#");
+        let mut first_line = true;
+        while let Some(mut line) = self.line() {
+            if std::mem::take(&mut first_line) && self.slice(line.start, line.end).starts_with('\u{feff}') {
+                line.start += '\u{feff}'.len_utf8();
+            }
+            let start = self.first(line);
+            if self.byte(start) == Some(b'#') && start < line.end {
+                if !self.directive(&mut directives, start, line) {
+                    self.comment(start, line.end);
+                }
+                continue;
+            }
+            directives.end();
+            if start == line.end {
+                self.block = self.file.comments.len();
+                continue;
+            }
+            self.instruction(start, line);
+        }
+    }
+
+    /// Reads a parser directive, where there may still be one.
+    fn directive(&mut self, directives: &mut Directives, start: usize, line: Physical) -> bool {
+        if directives.is_over() {
+            return false;
+        }
+        match directives.line(self.slice(start, line.end), start) {
+            DirectiveLine::None => false,
+            DirectiveLine::Repeated(directive) => {
+                let message = format!("only one {} parser directive can be used", directive.name.value);
+                let help = "take this line out, or the one before";
+                self.refuse("directive-repeated", directive.range, message, help);
+                true
+            }
+            DirectiveLine::Found(directive) => {
+                if directive.name.value == "escape" {
+                    match directive.value.as_str() {
+                        "\\" => self.escape = b'\\',
+                        "`" => self.escape = b'`',
+                        other => {
+                            let message = format!("invalid escape token '{other}' does not match ` or \\");
+                            self.refuse("directive-escape", directive.value.range, message, "write ` or \\");
+                        }
+                    }
+                    self.file.escape = char::from(self.escape);
+                }
+                self.file.directives.push(directive);
+                self.block = self.file.comments.len();
+                true
+            }
+        }
+    }
+
+    fn comment(&mut self, start: usize, end: usize) {
+        self.file.comments.push(TextRange::new(start, end));
+    }
+
+    fn refuse(&mut self, code: &'static str, range: TextRange, message: impl Into<String>, help: &str) {
+        self.file.errors.push(SyntaxError::new(code, ErrorStage::Syntax, range, message).with_help(help));
+    }
+
+    /// Reads an instruction whose text begins at `start` of `line`.
+    fn instruction(&mut self, start: usize, line: Physical) {
+        let above = self.block.max(self.comments_seen)..self.file.comments.len();
+        let (logical, end) = match self.continued(start, line.end) {
+            None => (Logical::whole(self.slice(start, line.end), start), line.end),
+            Some(stop) => self.joined(start, stop, line.end),
+        };
+        let escape = char::from(self.escape);
+        let errors_before = self.file.errors.len();
+        let mut reader = Reader { escape, errors: &mut self.file.errors, trigger: false };
+        let mut instruction = grammar::instruction(logical, TextRange::new(start, end), &mut reader);
+        instruction.comments_above = index(above.start)..index(above.end);
+        self.heredocs(&mut instruction, errors_before);
+        self.comments_seen = self.file.comments.len();
+        self.block = self.comments_seen;
+        self.file.instructions.push(instruction);
+    }
+
+    /// Joins an instruction over its continuations. Says where its last line ends.
+    fn joined(&mut self, start: usize, stop: usize, line_end: usize) -> (Logical<'s>, usize) {
+        self.pieces.clear();
+        if start < stop {
+            self.pieces.push((start, stop));
+        }
+        let mut end = line_end;
+        let mut empty: Option<TextRange> = None;
+        let mut len = stop - start;
+        while let Some(line) = self.line() {
+            end = line.end;
+            let first = self.first(line);
+            if first == line.end {
+                empty.get_or_insert(TextRange::new(line.start, line.end));
+                continue;
+            }
+            if self.byte(first) == Some(b'#') {
+                self.comment(first, line.end);
+                continue;
+            }
+            let continued = self.continued(line.start, line.end);
+            let piece = (line.start, continued.unwrap_or(line.end));
+            if piece.0 < piece.1 {
+                len += piece.1 - piece.0;
+                self.pieces.push(piece);
+            }
+            if continued.is_none() {
+                break;
+            }
+        }
+        let text = self.text;
+        let logical = match self.pieces.as_slice() {
+            [] => Logical::whole("", start),
+            [(from, to)] => Logical::whole(self.slice(*from, *to), *from),
+            pieces => {
+                let part = |(from, to): &(usize, usize)| (text.get(*from..*to).unwrap_or_default(), *from);
+                Logical::joined_exactly(len, pieces.iter().map(part))
+            }
+        };
+        if let Some(range) = empty {
+            let message = format!("Empty continuation line found in: {}", logical.text);
+            let warning = SyntaxError::new("empty-continuation", ErrorStage::Syntax, range, message);
+            self.file.warnings.push(warning.with_help("take the blank line out, or write # in it"));
+        }
+        (logical, end)
+    }
+
+    /// Reads the bodies of the heredocs an instruction opens.
+    fn heredocs(&mut self, instruction: &mut Instruction<'s>, errors_before: usize) {
+        let inner = match &instruction.kind {
+            Kind::Onbuild(trigger) => trigger,
+            _ => &*instruction,
+        };
+        let takes = Keyword::of(&inner.keyword).is_some_and(Keyword::takes_heredocs);
+        if !takes || memchr::memmem::find(instruction.logical.text.as_bytes(), b"<<").is_none() || is_json(inner) {
+            return;
+        }
+        // A line that could not even be split opens nothing.
+        let split = |error: &SyntaxError| error.stage == ErrorStage::Syntax;
+        if self.file.errors.iter().skip(errors_before).any(split) {
+            return;
+        }
+        let operators = match heredoc::operators(&instruction.logical.text) {
+            Ok(operators) => operators,
+            Err(error) => {
+                let help = "close the quote around the heredoc's delimiter";
+                self.refuse("heredoc-delimiter", instruction.logical.full_range(), error.message, help);
+                return;
+            }
+        };
+        for (operator, place) in operators {
+            let place = instruction.logical.range(place);
+            let heredoc = self.heredoc(operator, place);
+            instruction.range.end = heredoc.close.end.max(instruction.range.end);
+            let open = heredoc.close.is_empty() && heredoc.close.start as usize == self.text.len();
+            if open && !self.closes_empty(&heredoc) {
+                let name = &heredoc.name.value;
+                let message = format!("unterminated heredoc: {name} is never closed");
+                let help = format!("end it with a line that is just {name}");
+                self.refuse("unterminated-heredoc", place, message, &help);
+            }
+            instruction.heredocs.push(heredoc);
+        }
+        if let Kind::Onbuild(trigger) = &mut instruction.kind {
+            trigger.heredocs.clone_from(&instruction.heredocs);
+        }
+    }
+
+    /// An empty delimiter is closed by an empty line, which leaves nothing to point at.
+    fn closes_empty(&self, heredoc: &Heredoc<'_>) -> bool {
+        heredoc.name.is_empty() && heredoc.body.range.end as usize != self.text.len()
+    }
+
+    fn heredoc(&mut self, operator: heredoc::Operator, place: TextRange) -> Heredoc<'s> {
+        let start = self.at;
+        let heredoc::Operator { name, fd, expand, chomp } = operator;
+        let mut body_end = start;
+        let mut close = None;
+        while let Some(line) = self.line() {
+            let text = self.slice(line.start, line.end);
+            let candidate = if chomp { text.trim_start_matches('\t') } else { text };
+            if candidate == name {
+                close = Some(TextRange::new(line.start, line.end));
+                break;
+            }
+            body_end = self.at;
+        }
+        let body = Text { value: Cow::Borrowed(self.slice(start, body_end)), range: TextRange::new(start, body_end) };
+        let close = close.unwrap_or(TextRange::at(self.text.len()));
+        // The delimiter stands at the operator's end, its quotes around or in it.
+        let written = place.of(self.text);
+        let skip = written.find("<<").map_or(0, |at| at + 2);
+        let rest = written.get(skip..).unwrap_or_default();
+        let rest = rest.strip_prefix('-').unwrap_or(rest).trim_start();
+        let range = TextRange { start: place.end - TextRange::at(rest.len()).start, end: place.end };
+        let value = match rest == name {
+            true => Cow::Borrowed(range.of(self.text)),
+            false => Cow::Owned(name),
+        };
+        Heredoc { name: Text { value, range }, fd, expand, chomp, operator: place, body, close }
+    }
+
+    fn finish(mut self) -> Dockerfile<'s> {
+        if let Some(range) = self.longest {
+            let message = format!("dockerfile line greater than max allowed size of {MAX_LINE}");
+            self.refuse("line-too-long", range, message, "break the line with continuations, or COPY a file in");
+        }
+        if self.file.instructions.is_empty() {
+            let (message, help) = match self.text.is_empty() {
+                true => ("the Dockerfile cannot be empty", "begin with FROM and an image"),
+                false => ("file with no instructions", "begin with FROM and an image"),
+            };
+            self.refuse("no-instructions", TextRange::new(0, self.text.len()), message, help);
+        }
+        self.file.errors.sort_by_key(|error| (error.range.start, error.stage));
+        self.file
+    }
+}
+
+/// Whether BuildKit's first step read the arguments as a JSON array: nothing in it is a heredoc.
+fn is_json(instruction: &Instruction<'_>) -> bool {
+    use crate::syntax::Command;
+    match &instruction.kind {
+        Kind::Run(run) => matches!(run.command, Command::Exec { .. }),
+        Kind::Copy(copy) | Kind::Add(copy) => copy.json,
+        Kind::Broken(_) => {
+            matches!(grammar::arguments_of(instruction, '\\'), grammar::Arguments::Words { json: true, .. })
+        }
+        _ => false,
+    }
+}
+
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

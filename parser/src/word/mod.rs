@@ -1,0 +1,84 @@
+//! Words: variables, quotes and escapes as BuildKit's shell lexer reads them (Dockerfile reference, "Environment
+//! replacement"). This is not the shell of RUN: it is what the builder itself does to FROM, ENV, COPY, WORKDIR, ….
+
+mod lexer;
+mod parts;
+mod pattern;
+
+pub use parts::{Modifier, Part, PartKind, parts};
+
+pub(crate) use lexer::{Lexer, Options};
+
+/// A word with its variables put in.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Expanded {
+    /// The word.
+    pub word: String,
+    /// Names of the variables that were set, sorted.
+    pub matched: Vec<String>,
+    /// Names of the variables that were not, sorted.
+    pub unmatched: Vec<String>,
+}
+
+/// A word that cannot be expanded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WordError {
+    /// BuildKit's words for it.
+    pub message: String,
+    /// The offset in the word where it was noticed.
+    pub at: usize,
+}
+
+impl std::fmt::Display for WordError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for WordError {}
+
+/// Where values come from: nothing where a variable is unset.
+pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// Expands `text` as one word.
+///
+/// Knows `$name`, `${name}` and the modifiers `:-` `-` `:+` `+` `:?` `?` `#` `##` `%` `%%` `/` `//`; what a modifier's
+/// word holds is expanded too. Quotes are removed, and escapes as `escape` says.
+///
+/// # Errors
+/// Where a quote or brace is not closed, a modifier is unknown, or `${name:?}` has no value.
+pub fn expand(text: &str, escape: char, env: Env<'_>) -> Result<Expanded, WordError> {
+    let mut lexer = Lexer::new(text, Options { escape, ..Options::default() }, env);
+    let (word, _) = lexer.run()?;
+    let (matched, unmatched) = lexer.names();
+    Ok(Expanded { word, matched, unmatched })
+}
+
+/// Expands `text` and splits the result at white space that is neither quoted nor escaped; what a variable brings in is
+/// split too.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_words(text: &str, escape: char, env: Env<'_>) -> Result<Vec<String>, WordError> {
+    Lexer::new(text, Options { escape, ..Options::default() }, env).run().map(|(_, words)| words)
+}
+
+/// Expands the body of a heredoc of COPY or ADD: as [`expand`], but quotes are text and the escape is always `\`.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_heredoc(text: &str, env: Env<'_>) -> Result<Expanded, WordError> {
+    let options = Options { escape: '\\', keep_quotes_as_text: true, ..Options::default() };
+    let mut lexer = Lexer::new(text, options, env);
+    let (word, _) = lexer.run()?;
+    let (matched, unmatched) = lexer.names();
+    Ok(Expanded { word, matched, unmatched })
+}
+
+/// An environment whose names fold case, as on Windows.
+pub fn folding(env: &[(String, String)]) -> impl Fn(&str) -> Option<String> {
+    move |name| {
+        let folded = name.to_lowercase();
+        env.iter().rev().find(|(key, _)| key.to_lowercase() == folded).map(|(_, value)| value.clone())
+    }
+}
