@@ -1,15 +1,51 @@
 //! Starting a container, waiting for it and ending it.
 
-use std::time::Duration;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::pipe2;
 
-use super::{ExecError, Process};
+use super::collect::{Background, Captured, Streams};
+use super::mount_points::{MountPoints, PointKind};
+use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
+use super::{
+    Capabilities, EtcFiles, ExecError, Input, Mount, MountKind, Output, Process, Seccomp, Security, SetupStep, sys,
+};
+use crate::userns;
 
 /// A running container. Dropping it kills everything in it and removes the mount points that were made for it.
+///
+/// The container dies with the thread that started it.
 #[derive(Debug)]
 pub struct Container {
+    running: Running,
+    own_network: bool,
+    output: Background,
+    outcome: Option<Outcome>,
+    // After the process, which may hold them busy.
+    _points: MountPoints,
+}
+
+/// A started process; killed and reaped when dropped.
+#[derive(Debug)]
+struct Running {
     pid: i32,
+    pidfd: OwnedFd,
+    started: Instant,
+    reaped: bool,
 }
 
 /// How a process ended.
@@ -39,9 +75,9 @@ impl Status {
 pub struct Outcome {
     /// How it ended.
     pub status: Status,
-    /// What it wrote to standard output, when that was captured.
+    /// What it wrote to standard output, when that was captured; of more than 16 MiB, the end.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error, when that was captured.
+    /// What it wrote to standard error, when that was captured; of more than 16 MiB, the end.
     pub stderr: Vec<u8>,
     /// From start to end, setup included.
     pub duration: Duration,
@@ -51,6 +87,10 @@ impl Outcome {
     /// Whether it exited with 0.
     pub fn success(&self) -> bool {
         self.status == Status::Exited(0)
+    }
+
+    fn new(status: Status, captured: Captured, started: Instant) -> Self {
+        Self { status, stdout: captured.stdout, stderr: captured.stderr, duration: started.elapsed() }
     }
 }
 
@@ -65,8 +105,14 @@ pub enum Stream {
 
 /// Starts the process in namespaces of its own.
 pub fn spawn(process: &Process) -> Result<Container, ExecError> {
-    let _ = process;
-    Ok(Container { pid: 0 })
+    let (running, streams, points) = start(process)?;
+    Ok(Container {
+        running,
+        own_network: process.network.is_own(),
+        output: Background::start(streams),
+        outcome: None,
+        _points: points,
+    })
 }
 
 /// Runs the process to its end and gives what it wrote.
@@ -77,36 +123,330 @@ pub fn run(process: &Process) -> Result<Outcome, ExecError> {
 /// Runs the process to its end; `line` gets every line of captured output as it comes, without its newline. What was
 /// written is in the outcome too.
 pub fn run_streaming(process: &Process, line: &mut dyn FnMut(Stream, &[u8])) -> Result<Outcome, ExecError> {
-    let _ = line;
-    spawn(process)?.wait()
+    let (running, streams, _points) = start(process)?;
+    running.finish(streams, process.limits.time, line)
+}
+
+impl Running {
+    /// Reads the streams on this thread until the process ends.
+    fn finish(
+        mut self,
+        mut streams: Streams,
+        time: Option<Duration>,
+        line: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Outcome, ExecError> {
+        let failed = |errno| ExecError::new(SetupStep::Wait, "the process", errno);
+        let mut captured = Captured::default();
+        let deadline = time.map(|time| self.started + time);
+        let ended = streams.read_until_end(&self.pidfd, deadline, &mut captured, line).map_err(failed)?;
+        if !ended {
+            self.signal(libc::SIGKILL)?;
+            streams.read_until_end(&self.pidfd, None, &mut captured, line).map_err(failed)?;
+        }
+        let status = self.reap()?;
+        Ok(Outcome::new(if ended { status } else { Status::TimedOut }, captured, self.started))
+    }
+
+    fn signal(&self, signal: i32) -> Result<(), ExecError> {
+        match sys::pidfd_send_signal(&self.pidfd, signal) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(ExecError::new(SetupStep::Wait, "the process", errno)),
+        }
+    }
+
+    fn reap(&mut self) -> Result<Status, ExecError> {
+        let status = loop {
+            match waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) {
+                Err(Errno::EINTR) => {}
+                other => break other,
+            }
+        };
+        self.reaped = true;
+        match status.map_err(|errno| ExecError::new(SetupStep::Wait, "the process", errno))? {
+            WaitStatus::Signaled(_, signal, _) => Ok(Status::Signaled(signal as i32)),
+            WaitStatus::Exited(_, code) => Ok(Status::Exited(code)),
+            _ => Ok(Status::Exited(0)),
+        }
+    }
+
+    /// Whether the process ends within `timeout`.
+    fn ends_within(&self, timeout: Option<Duration>) -> Result<bool, ExecError> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let wait = match left {
+                None => PollTimeout::NONE,
+                Some(Duration::ZERO) => PollTimeout::ZERO,
+                Some(left) => PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
+            };
+            match poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], wait) {
+                Ok(0) if left == Some(Duration::ZERO) => return Ok(false),
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(true),
+                Err(errno) => return Err(ExecError::new(SetupStep::Wait, "the process", errno)),
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = sys::pidfd_send_signal(&self.pidfd, libc::SIGKILL);
+            let _ = self.reap();
+        }
+    }
 }
 
 impl Container {
     /// The process ID of process 1 of the container, as seen from here.
     pub fn pid(&self) -> i32 {
-        self.pid
+        self.running.pid
     }
 
-    /// Sends a signal to process 1.
+    /// Whether the container has a network namespace of its own.
+    pub fn has_own_network(&self) -> bool {
+        self.own_network
+    }
+
+    /// Sends a signal to process 1. A process that has ended is no error.
     pub fn signal(&self, signal: Signal) -> Result<(), ExecError> {
-        let _ = signal;
-        Ok(())
+        if self.outcome.is_some() { Ok(()) } else { self.running.signal(signal as i32) }
     }
 
     /// Waits until the process ends, however long it takes.
     pub fn wait(&mut self) -> Result<Outcome, ExecError> {
-        Ok(Outcome { status: Status::Exited(0), stdout: Vec::new(), stderr: Vec::new(), duration: Duration::ZERO })
+        self.running.ends_within(None)?;
+        self.ended()
     }
 
     /// Waits at most this long; `None` when the process still runs.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<Outcome>, ExecError> {
-        let _ = timeout;
-        self.wait().map(Some)
+        if self.outcome.is_some() || self.running.ends_within(Some(timeout))? {
+            self.ended().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn ended(&mut self) -> Result<Outcome, ExecError> {
+        if let Some(outcome) = &self.outcome {
+            return Ok(outcome.clone());
+        }
+        let status = self.running.reap()?;
+        let outcome = Outcome::new(status, self.output.finish(), self.running.started);
+        Ok(self.outcome.insert(outcome).clone())
     }
 
     /// Asks the process to stop, and kills it when it has not after `patience`.
     pub fn stop(&mut self, signal: Signal, patience: Duration) -> Result<Outcome, ExecError> {
-        let _ = (signal, patience);
+        self.signal(signal)?;
+        if let Some(outcome) = self.wait_timeout(patience)? {
+            return Ok(outcome);
+        }
+        self.signal(Signal::SIGKILL)?;
         self.wait()
     }
+
+    /// What it wrote so far, standard output and standard error.
+    pub fn output_so_far(&self) -> (Vec<u8>, Vec<u8>) {
+        let captured = self.output.so_far();
+        (captured.stdout, captured.stderr)
+    }
+
+    /// Runs a further process in the running container, as `docker exec` does. Root, mounts, network and hostname of `process`
+    /// are not looked at: they are the container's.
+    pub fn run_inside(&self, process: &Process) -> Result<Outcome, ExecError> {
+        let started = Instant::now();
+        let pidfd = self.running.pidfd.as_fd();
+        let job = Job::Join { pidfd: pidfd.as_raw_fd(), own_network: self.own_network, program: program(process) };
+        let (running, streams) = start_job(process, &job, 0, &[pidfd], started)?;
+        running.finish(streams, process.limits.time, &mut |_, _| {})
+    }
+}
+
+/// The program file of this process, through a read-only mount of its own: a process that becomes root in a container could
+/// otherwise write to the program through `/proc/self/exe` while it is being set up.
+fn own_program() -> Result<BorrowedFd<'static>, ExecError> {
+    static PROGRAM: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(program) = PROGRAM.get() {
+        return Ok(program.as_fd());
+    }
+    let name = c"/proc/self/exe";
+    let read_only = sys::open_tree(name, false).and_then(|tree| sys::set_read_only(&tree, false).map(|()| tree));
+    let program = match read_only {
+        Ok(tree) => tree,
+        Err(_) => open(name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(|errno| ExecError::new(SetupStep::Prepare, "/proc/self/exe", errno))?,
+    };
+    Ok(PROGRAM.get_or_init(|| program).as_fd())
+}
+
+fn start(process: &Process) -> Result<(Running, Streams, MountPoints), ExecError> {
+    let started = Instant::now();
+    let mut points = MountPoints::default();
+    let setup = setup(process, &mut points)?;
+    let mut namespaces =
+        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
+    if process.network.is_own() {
+        namespaces |= libc::CLONE_NEWNET;
+    }
+    let (running, streams) = start_job(process, &Job::Start(setup), namespaces, &[], started)?;
+    Ok((running, streams, points))
+}
+
+fn program(process: &Process) -> Program {
+    Program {
+        args: process.args.clone(),
+        env: process.env.clone(),
+        cwd: if process.cwd.is_empty() { "/".to_owned() } else { process.cwd.clone() },
+        user: process.user.clone(),
+        set_groups: userns::may_set_groups(),
+        bounding: Capabilities(process.capabilities.0 & sys::effective_capabilities()),
+        no_new_privileges: process.no_new_privileges,
+        filter: process.seccomp == Seccomp::Default,
+    }
+}
+
+/// Everything the child needs to know; missing mount points are made on the way.
+fn setup(process: &Process, points: &mut MountPoints) -> Result<Setup, ExecError> {
+    let ids = userns::ids_here();
+    for target in ["/proc", "/dev", "/sys"] {
+        // As Docker, which leaves these in an image that had none.
+        points.add(&process.root, target, PointKind::Directory, true)?;
+    }
+    let mut mounts = etc_files(process);
+    mounts.extend(process.mounts.iter().cloned());
+    let mut covered: Vec<&str> = vec!["/proc", "/dev", "/sys"];
+    for mount in &mounts {
+        if !covered.iter().any(|above| is_below(&mount.target, above)) {
+            let kind = match &mount.kind {
+                MountKind::Bind { source, .. } => {
+                    let found = std::fs::metadata(source)
+                        .map_err(|error| ExecError::io(SetupStep::OpenSource, source, &error))?;
+                    if found.is_dir() { PointKind::Directory } else { PointKind::File }
+                }
+                MountKind::Tmpfs { .. } => PointKind::Directory,
+                MountKind::File { .. } => PointKind::File,
+            };
+            points.add(&process.root, &mount.target, kind, false)?;
+        }
+        covered.push(&mount.target);
+    }
+    let own_network = process.network.is_own();
+    Ok(Setup {
+        control_groups: Vec::new(),
+        hostname: process.hostname.clone(),
+        own_network,
+        root: process.root.clone(),
+        make_devices: ids.initial && Capabilities(sys::effective_capabilities()).has(MKNOD),
+        tty_group: ids.count > TTY_GROUP,
+        sys: if own_network || ids.initial { Sysfs::Mount } else { Sysfs::Bind },
+        mounts,
+        sandbox: process.security == Security::Sandbox,
+        read_only: process.read_only,
+        terminal: None,
+        reaper: process.init,
+        program: program(process),
+    })
+}
+
+const MKNOD: u32 = 27;
+const TTY_GROUP: u32 = 5;
+
+fn is_below(path: &str, above: &str) -> bool {
+    Path::new(path).starts_with(above) && Path::new(path) != Path::new(above)
+}
+
+fn etc_files(process: &Process) -> Vec<Mount> {
+    if process.etc_files == EtcFiles::None {
+        return Vec::new();
+    }
+    let mut hosts = format!("127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n", process.hostname);
+    for (address, names) in &process.extra_hosts {
+        hosts.push_str(&format!("{address}\t{names}\n"));
+    }
+    let resolv = std::fs::read("/etc/resolv.conf").unwrap_or_default();
+    let mut files =
+        vec![Mount::file("/etc/resolv.conf", resolv, 0o644, 0, 0), Mount::file("/etc/hosts", hosts, 0o644, 0, 0)];
+    if process.etc_files == EtcFiles::Run {
+        files.push(Mount::file("/etc/hostname", format!("{}\n", process.hostname), 0o644, 0, 0));
+        for file in &mut files {
+            file.read_only = false;
+        }
+    }
+    files
+}
+
+fn start_job(
+    process: &Process,
+    job: &Job,
+    namespaces: libc::c_int,
+    keep: &[BorrowedFd<'_>],
+    started: Instant,
+) -> Result<(Running, Streams), ExecError> {
+    let prepare = |what: &'static str| move |errno: Errno| ExecError::new(SetupStep::Prepare, what, errno);
+    let setup = memory_file(&serde_json::to_vec(job).map_err(|_| prepare("the setup")(Errno::EINVAL))?)?;
+    let (failure, failure_child) = pipe2(OFlag::O_CLOEXEC).map_err(prepare("a pipe"))?;
+    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(prepare("/dev/null"))?;
+    let stdin = match &process.stdin {
+        Input::Null => Some(null.try_clone().map_err(|error| ExecError::io(SetupStep::Prepare, "/dev/null", &error))?),
+        Input::Inherit => None,
+        Input::Bytes(bytes) => Some(memory_file(bytes)?),
+    };
+    let output = |wanted: Output| match wanted {
+        Output::Inherit => Ok((None, None)),
+        Output::Null => null
+            .try_clone()
+            .map(|null| (None, Some(null)))
+            .map_err(|error| ExecError::io(SetupStep::Prepare, "/dev/null", &error)),
+        Output::Capture => {
+            pipe2(OFlag::O_CLOEXEC).map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(prepare("a pipe"))
+        }
+    };
+    let (stdout, stdout_child) = output(process.stdout)?;
+    let (stderr, stderr_child) = output(process.stderr)?;
+
+    let args: Vec<CString> =
+        [INIT_NAME.to_owned(), setup.as_raw_fd().to_string(), failure_child.as_raw_fd().to_string()]
+            .into_iter()
+            .filter_map(|arg| CString::new(arg).ok())
+            .collect();
+    let mut kept = vec![setup.as_fd(), failure_child.as_fd()];
+    kept.extend_from_slice(keep);
+    let child = sys::Child {
+        program: own_program()?,
+        args: &args,
+        stdio: [&stdin, &stdout_child, &stderr_child].map(|fd| fd.as_ref().map(AsFd::as_fd)),
+        keep: &kept,
+        namespaces,
+        die_with_parent: true,
+    };
+    let (pid, pidfd) = sys::spawn_self(&child).map_err(|errno| {
+        ExecError::new(SetupStep::Namespaces, process.args.first().map_or("", String::as_str), errno)
+    })?;
+    let mut running = Running { pid: pid.as_raw(), pidfd, started, reaped: false };
+    drop((stdin, stdout_child, stderr_child, failure_child, setup));
+
+    let mut told = Vec::new();
+    File::from(failure)
+        .read_to_end(&mut told)
+        .map_err(|error| ExecError::io(SetupStep::Receive, "the child's answer", &error))?;
+    if told.is_empty() {
+        return Ok((running, Streams::new(stdout, stderr)));
+    }
+    running.reap()?;
+    Err(match serde_json::from_slice::<Failure>(&told) {
+        Ok(failure) => ExecError { step: failure.step, target: failure.target, errno: Errno::from_raw(failure.errno) },
+        Err(_) => ExecError::new(SetupStep::Receive, "the child's answer", Errno::EBADMSG),
+    })
+}
+
+fn memory_file(bytes: &[u8]) -> Result<OwnedFd, ExecError> {
+    let failed = |error: std::io::Error| ExecError::io(SetupStep::Prepare, "a file in memory", &error);
+    let fd = memfd_create(c"plimsoll", MFdFlags::MFD_CLOEXEC)
+        .map_err(|errno| ExecError::new(SetupStep::Prepare, "a file in memory", errno))?;
+    let mut file = File::from(fd);
+    file.write_all(bytes).and_then(|()| file.rewind()).map_err(failed)?;
+    Ok(file.into())
 }

@@ -1,5 +1,475 @@
-//! The child's part.
+//! The child's part: perform a [`Setup`] in one declared order and become its program.
+
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Gid, Pid, Uid, chdir, pivot_root, setgroups, sethostname, setresgid, setresuid, setsid};
+
+use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
+use super::{ExecError, MountKind, SetupStep, pty, seccomp, sys};
+
+type Done<T = ()> = Result<T, ExecError>;
 
 /// The first line of `main` of every program that starts containers: when this process was started as `plimsoll-init`, it sets a
 /// container up, becomes its process and never returns.
-pub fn init_if_asked() {}
+pub fn init_if_asked() {
+    let mut args = std::env::args_os();
+    if args.next().is_none_or(|name| name != OsStr::new(INIT_NAME)) {
+        return;
+    }
+    let numbers: Vec<i32> = args.filter_map(|arg| arg.to_str()?.parse().ok()).collect();
+    let &[setup, failure] = numbers.as_slice() else { std::process::exit(125) };
+    let (setup, failure) = (sys::inherited(setup), sys::inherited(failure));
+    let error = match perform(setup, &failure) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    };
+    let told = Failure { step: error.step, target: error.target.clone(), errno: error.errno as i32 };
+    if let Ok(json) = serde_json::to_vec(&told) {
+        let _ = fs::File::from(failure).write_all(&json);
+    }
+    std::process::exit(error.exit_code());
+}
+
+fn at(step: SetupStep, target: impl AsRef<Path>) -> impl FnOnce(Errno) -> ExecError {
+    move |errno| ExecError::new(step, target, errno)
+}
+
+fn io_at(step: SetupStep, target: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> ExecError {
+    move |error| ExecError::io(step, target, &error)
+}
+
+fn perform(setup: OwnedFd, failure: &OwnedFd) -> Result<std::convert::Infallible, ExecError> {
+    sys::close_on_exec_from(3).map_err(at(SetupStep::Receive, "descriptors"))?;
+    let mut file = fs::File::from(setup);
+    let mut json = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut json)).map_err(io_at(SetupStep::Receive, "setup"))?;
+    drop(file);
+    let job: Job =
+        serde_json::from_slice(&json).map_err(|_| ExecError::new(SetupStep::Receive, "setup", Errno::EBADMSG))?;
+    match job {
+        Job::Start(setup) => start(setup, failure),
+        Job::Join { pidfd, own_network, program } => join(sys::inherited(pidfd), own_network, program, failure),
+    }
+}
+
+/// The order in which a container comes to be.
+fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, ExecError> {
+    for group in &setup.control_groups {
+        fs::write(group, "0").map_err(io_at(SetupStep::ControlGroup, group))?;
+    }
+    setsid().map_err(at(SetupStep::Session, "the container"))?;
+    umask(Mode::empty());
+    sethostname(&setup.hostname).map_err(at(SetupStep::Hostname, &setup.hostname))?;
+    if setup.own_network {
+        sys::loopback_up().map_err(at(SetupStep::Loopback, "lo"))?;
+    }
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        .map_err(at(SetupStep::Propagation, "/"))?;
+    let sources = Sources::open(&setup)?;
+    enter_root(&setup.root)?;
+    kernel_mounts(&setup, &sources)?;
+    for (number, (wanted, source)) in setup.mounts.iter().zip(&sources.mounts).enumerate() {
+        make_mount(number, wanted, source.as_ref())?;
+    }
+    if setup.sandbox {
+        mask(setup.sys)?;
+    }
+    if setup.read_only {
+        let root = open_inside("/", OFlag::O_PATH).map_err(at(SetupStep::ReadOnly, "/"))?;
+        sys::set_read_only(&root, false).map_err(at(SetupStep::ReadOnly, "/"))?;
+    }
+    if let Some(socket) = setup.terminal {
+        pty::make(&sys::inherited(socket)).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
+    }
+    drop(sources);
+    if setup.reaper
+        && let Some(child) = sys::fork_single_threaded().map_err(at(SetupStep::Namespaces, "the process"))?
+    {
+        close(failure);
+        reap(child);
+    }
+    become_program(setup.program)
+}
+
+/// What is taken from the host before it goes out of sight.
+struct Sources {
+    mounts: Vec<Option<OwnedFd>>,
+    devices: Vec<(&'static str, OwnedFd)>,
+    sys: Option<OwnedFd>,
+}
+
+const DEVICES: [(&str, u64, u64); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+impl Sources {
+    fn open(setup: &Setup) -> Done<Self> {
+        let tree = |path: &Path, recursive: bool| {
+            let failed = |errno| ExecError::new(SetupStep::OpenSource, path, errno);
+            let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failed(Errno::EINVAL))?;
+            match sys::open_tree(&name, recursive) {
+                // In a user namespace a mount cannot be taken without those that hide parts of it.
+                Err(Errno::EINVAL) if !recursive => sys::open_tree(&name, true),
+                other => other,
+            }
+            .map_err(failed)
+        };
+        let mut mounts = Vec::new();
+        for wanted in &setup.mounts {
+            mounts.push(match &wanted.kind {
+                MountKind::Bind { source, recursive } => Some(tree(source, *recursive)?),
+                _ => None,
+            });
+        }
+        let mut devices = Vec::new();
+        if !setup.make_devices {
+            for (name, ..) in DEVICES {
+                devices.push((name, tree(&Path::new("/dev").join(name), false)?));
+            }
+        }
+        let sys = if setup.sys == Sysfs::Bind { Some(tree(Path::new("/sys"), true)?) } else { None };
+        Ok(Self { mounts, devices, sys })
+    }
+}
+
+fn enter_root(root: &Path) -> Done {
+    let failed = || at(SetupStep::PivotRoot, root.to_owned());
+    mount(Some(root), root, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).map_err(failed())?;
+    chdir(root).map_err(failed())?;
+    // The old root comes to lie over the new one and is taken off: no folder for it is needed.
+    pivot_root(".", ".").map_err(failed())?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(failed())?;
+    chdir("/").map_err(failed())
+}
+
+/// Opens a path of the root we are in, never through the magic links of `/proc`.
+fn open_inside(path: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    openat2(nix::fcntl::AT_FDCWD, path, how)
+}
+
+fn attach(tree: &OwnedFd, target: &str, read_only: bool) -> Result<(), Errno> {
+    if read_only {
+        sys::set_read_only(tree, true)?;
+    }
+    sys::move_mount(tree, &open_inside(target, OFlag::O_PATH)?)
+}
+
+fn kernel_mounts(setup: &Setup, sources: &Sources) -> Done {
+    let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let kernel = |kind: &str, target: &str, flags: MsFlags, data: Option<&str>| {
+        // A link in the image must not send a kernel filesystem elsewhere.
+        open_inside(target, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW)
+            .and_then(|_| mount(Some(kind), target, Some(kind), flags, data))
+            .map_err(at(SetupStep::MountKernel, target))
+    };
+    kernel("proc", "/proc", plain, None)?;
+    kernel("tmpfs", "/dev", MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME, Some("mode=755,size=65536k"))?;
+    for name in ["pts", "shm", "mqueue"] {
+        fs::create_dir(Path::new("/dev").join(name)).map_err(io_at(SetupStep::MountKernel, "/dev"))?;
+    }
+    let pts = if setup.tty_group {
+        "newinstance,ptmxmode=0666,mode=0620,gid=5"
+    } else {
+        "newinstance,ptmxmode=0666,mode=0620"
+    };
+    kernel("devpts", "/dev/pts", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, Some(pts))?;
+    kernel("tmpfs", "/dev/shm", plain, Some("mode=1777,size=65536k"))?;
+    kernel("mqueue", "/dev/mqueue", plain, None)?;
+    devices(setup, sources)?;
+    match &sources.sys {
+        Some(tree) => attach(tree, "/sys", setup.sandbox).map_err(at(SetupStep::MountKernel, "/sys")),
+        None => {
+            let protect = if setup.sandbox { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+            kernel("sysfs", "/sys", plain | protect, None)
+        }
+    }
+}
+
+fn devices(setup: &Setup, sources: &Sources) -> Done {
+    if setup.make_devices {
+        for (name, major, minor) in DEVICES {
+            let path = Path::new("/dev").join(name);
+            mknod(&path, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(major, minor))
+                .map_err(at(SetupStep::Device, path))?;
+        }
+    }
+    for (name, tree) in &sources.devices {
+        let path = format!("/dev/{name}");
+        make_file(&path, 0o666, b"").and_then(|()| attach(tree, &path, false)).map_err(at(SetupStep::Device, path))?;
+    }
+    let links = [
+        ("/proc/self/fd", "fd"),
+        ("/proc/self/fd/0", "stdin"),
+        ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"),
+        ("pts/ptmx", "ptmx"),
+        ("/proc/kcore", "core"),
+    ];
+    for (to, name) in links {
+        let path = Path::new("/dev").join(name);
+        symlink(to, &path).map_err(io_at(SetupStep::Device, path))?;
+    }
+    Ok(())
+}
+
+fn make_file(path: &str, mode: u32, content: &[u8]) -> Result<(), Errno> {
+    let make = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(content)
+    };
+    make().map_err(|error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))
+}
+
+fn make_mount(number: usize, wanted: &super::Mount, source: Option<&OwnedFd>) -> Done {
+    let failed = || at(SetupStep::Mount, wanted.target.clone());
+    match (&wanted.kind, source) {
+        (MountKind::Bind { .. }, Some(tree)) => {
+            let is_file = nix::sys::stat::fstat(tree).is_ok_and(|found| found.st_mode & 0o170_000 != 0o040_000);
+            ensure_target(&wanted.target, is_file)?;
+            attach(tree, &wanted.target, wanted.read_only).map_err(failed())
+        }
+        (MountKind::Bind { .. }, None) => Err(failed()(Errno::ENOENT)),
+        (MountKind::Tmpfs { size, mode }, _) => {
+            ensure_target(&wanted.target, false)?;
+            let target = open_inside(&wanted.target, OFlag::O_PATH | OFlag::O_DIRECTORY).map_err(failed())?;
+            let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+            let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+            if wanted.read_only {
+                flags |= MsFlags::MS_RDONLY;
+            }
+            let path = format!("/proc/self/fd/{}", target.as_raw_fd());
+            let data = format!("mode={mode:o}{size}");
+            mount(Some("tmpfs"), path.as_str(), Some("tmpfs"), flags, Some(data.as_str())).map_err(failed())
+        }
+        (MountKind::File { content, mode, uid, gid }, _) => {
+            ensure_target(&wanted.target, true)?;
+            // Made in the memory of /dev, bound to its place, and then nameless.
+            let name = format!("/dev/.plimsoll-{number}");
+            let bind = || {
+                make_file(&name, *mode, content)?;
+                nix::unistd::chown(name.as_str(), Some(Uid::from_raw(*uid)), Some(Gid::from_raw(*gid)))?;
+                let path = CString::new(name.as_str()).map_err(|_| Errno::EINVAL)?;
+                attach(&sys::open_tree(&path, false)?, &wanted.target, wanted.read_only)?;
+                nix::unistd::unlink(name.as_str())
+            };
+            bind().map_err(failed())
+        }
+    }
+}
+
+/// Mount points in the root filesystem were made by the parent; those inside `/dev` or another mount are made here.
+fn ensure_target(target: &str, is_file: bool) -> Done {
+    if open_inside(target, OFlag::O_PATH).is_ok() {
+        return Ok(());
+    }
+    let path = Path::new(target);
+    let directory = if is_file { path.parent().unwrap_or(path) } else { path };
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o755)
+        .create(directory)
+        .map_err(io_at(SetupStep::MountPoint, target))?;
+    if is_file {
+        make_file(target, 0o644, b"").map_err(at(SetupStep::MountPoint, target))?;
+    }
+    Ok(())
+}
+
+/// Kernel files that tell about the host or that work on it, hidden as Docker hides them.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// Kernel files that may be read.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+fn mask(sys: Sysfs) -> Done {
+    let null = open_inside("/dev/null", OFlag::O_PATH).map_err(at(SetupStep::Mask, "/dev/null"))?;
+    let null = format!("/proc/self/fd/{}", null.as_raw_fd());
+    // The host's control groups are not in a `/sys` of our own.
+    let bound = (sys == Sysfs::Bind).then_some("/sys/fs/cgroup");
+    for path in MASKED.into_iter().chain(bound) {
+        match mount(Some(null.as_str()), path, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(Errno::ENOTDIR) => {
+                let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+                mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some("size=0k,mode=555"))
+                    .map_err(at(SetupStep::Mask, path))?;
+            }
+            Err(errno) => return Err(ExecError::new(SetupStep::Mask, path, errno)),
+        }
+    }
+    for path in READ_ONLY {
+        let name = CString::new(path).map_err(|_| ExecError::new(SetupStep::Mask, path, Errno::EINVAL))?;
+        match sys::open_tree(&name, true).and_then(|tree| attach(&tree, path, true)) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(ExecError::new(SetupStep::Mask, path, errno)),
+        }
+    }
+    Ok(())
+}
+
+fn join(
+    pidfd: OwnedFd,
+    own_network: bool,
+    program: Program,
+    failure: &OwnedFd,
+) -> Result<std::convert::Infallible, ExecError> {
+    let mut namespaces = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWCGROUP;
+    if own_network {
+        namespaces |= CloneFlags::CLONE_NEWNET;
+    }
+    setns(&pidfd, namespaces).map_err(at(SetupStep::Join, "the container"))?;
+    drop(pidfd);
+    setsid().map_err(at(SetupStep::Session, "the process"))?;
+    // Only children are in the joined process namespace.
+    if let Some(child) = sys::fork_single_threaded().map_err(at(SetupStep::Namespaces, "the process"))? {
+        close(failure);
+        reap(child);
+    }
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    become_program(program)
+}
+
+/// Closes a descriptor that is only borrowed here; this process will not use it again.
+fn close(fd: &OwnedFd) {
+    drop(sys::inherited(fd.as_raw_fd()));
+}
+
+/// Waits for the process, reaps whatever else ends, forwards signals, and exits as the process did.
+fn reap(child: Pid) -> ! {
+    let mut signals = SigSet::all();
+    for synchronous in
+        [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP, Signal::SIGABRT]
+    {
+        signals.remove(synchronous);
+    }
+    let _ = signals.thread_block();
+    loop {
+        loop {
+            match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) if pid == child => std::process::exit(code),
+                Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => std::process::exit(128 + signal as i32),
+                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        match signals.wait() {
+            Ok(Signal::SIGCHLD) | Err(_) => {}
+            Ok(signal) => {
+                let _ = kill(child, signal);
+            }
+        }
+    }
+}
+
+/// Gives up what the process must not have, becomes its user and then the process.
+fn become_program(program: Program) -> Result<std::convert::Infallible, ExecError> {
+    umask(Mode::from_bits_truncate(0o022));
+    enter_directory(&program.cwd)?;
+    let exec_failed = |errno| ExecError::new(SetupStep::Exec, program.args.first().map_or("", String::as_str), errno);
+    let c_string = |text: &str| CString::new(text).map_err(|_| exec_failed(Errno::EINVAL));
+    let args = program.args.iter().map(|arg| c_string(arg)).collect::<Done<Vec<_>>>()?;
+    let env = program.env.iter().map(|(name, value)| c_string(&format!("{name}={value}"))).collect::<Done<Vec<_>>>()?;
+
+    let user = &program.user;
+    let user_failed = || at(SetupStep::User, format!("{}:{}", user.uid, user.gid));
+    if program.no_new_privileges {
+        nix::sys::prctl::set_no_new_privs().map_err(at(SetupStep::Capabilities, "no_new_privs"))?;
+    }
+    for number in 0..64 {
+        match sys::bounding_has(number) {
+            None => break,
+            Some(true) if !program.bounding.has(number) => {
+                sys::bounding_drop(number).map_err(at(SetupStep::Capabilities, "the bounding set"))?;
+            }
+            Some(_) => {}
+        }
+    }
+    if program.set_groups {
+        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+        setgroups(&groups).map_err(user_failed())?;
+    }
+    let gid = Gid::from_raw(user.gid);
+    setresgid(gid, gid, gid).map_err(user_failed())?;
+    // The filter needs CAP_SYS_ADMIN, and becoming the user loses it; no call below is refused by the filter.
+    if program.filter {
+        seccomp::install(program.bounding).map_err(at(SetupStep::Seccomp, "the default profile"))?;
+    }
+    let uid = Uid::from_raw(user.uid);
+    setresuid(uid, uid, uid).map_err(user_failed())?;
+    let keep = if uid.is_root() { program.bounding.0 & sys::effective_capabilities() } else { 0 };
+    sys::set_capabilities(keep).map_err(at(SetupStep::Capabilities, "the process"))?;
+    // The directory may be open to the user alone.
+    let inside = std::env::current_dir().map_err(io_at(SetupStep::WorkingDirectory, &program.cwd))?;
+    if !inside.is_absolute() {
+        return Err(ExecError::new(SetupStep::WorkingDirectory, &program.cwd, Errno::EXDEV));
+    }
+    sys::default_signals();
+    Err(exec_failed(search_and_exec(&program, &args, &env)))
+}
+
+fn enter_directory(cwd: &str) -> Done {
+    let failed = || at(SetupStep::WorkingDirectory, cwd.to_owned());
+    match chdir(cwd) {
+        Err(Errno::ENOENT) => {
+            fs::create_dir_all(cwd).map_err(io_at(SetupStep::WorkingDirectory, cwd))?;
+            chdir(cwd).map_err(failed())
+        }
+        other => other.map_err(failed()),
+    }
+}
+
+/// As execvp(3), with the `PATH` of the process's own environment.
+fn search_and_exec(program: &Program, args: &[CString], env: &[CString]) -> Errno {
+    let Some(name) = args.first() else { return Errno::EINVAL };
+    let bytes = name.as_bytes();
+    if bytes.is_empty() {
+        return Errno::ENOENT;
+    }
+    if bytes.contains(&b'/') {
+        return sys::exec(name, args, env);
+    }
+    let path = program.env.iter().rev().find(|(key, _)| key == "PATH").map_or(super::DEFAULT_PATH, |(_, path)| path);
+    let mut answer = Errno::ENOENT;
+    for directory in path.split(':') {
+        let candidate =
+            PathBuf::from(if directory.is_empty() { "." } else { directory }).join(OsStr::from_bytes(bytes));
+        let Ok(candidate) = CString::new(candidate.into_os_string().as_bytes()) else { continue };
+        match sys::exec(&candidate, args, env) {
+            Errno::ENOENT | Errno::ENOTDIR => {}
+            Errno::EACCES => answer = Errno::EACCES,
+            errno => return errno,
+        }
+    }
+    answer
+}

@@ -8,11 +8,14 @@
 
 mod ca_bundle;
 mod capabilities;
+mod collect;
 mod container;
 mod error;
 mod init;
 mod mount_points;
 mod process;
+mod pty;
+mod seccomp;
 mod setup;
 pub(crate) mod sys;
 mod user;
@@ -22,5 +25,8 @@ pub use capabilities::Capabilities;
 pub use container::{Container, Outcome, Status, Stream, run, run_streaming, spawn};
 pub use error::{ExecError, SetupStep};
 pub use init::init_if_asked;
-pub use process::{Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
+pub use process::{EtcFiles, Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
 pub use user::{User, UserError, lookup as lookup_user};
+
+/// `PATH` of a process whose environment has none.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

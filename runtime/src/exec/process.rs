@@ -26,8 +26,8 @@ pub struct Process {
     pub network: Network,
     /// Mounts beyond `/proc`, `/sys` and `/dev`, made in this order.
     pub mounts: Vec<Mount>,
-    /// `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname` are shown to the process by mounts that leave no trace.
-    pub etc_files: bool,
+    /// Which files under `/etc` are shown by mounts that leave no trace.
+    pub etc_files: EtcFiles,
     /// Further lines of `/etc/hosts`: address and names.
     pub extra_hosts: Vec<(String, String)>,
     /// Where standard input comes from.
@@ -64,7 +64,7 @@ impl Process {
             hostname: "buildkitsandbox".to_owned(),
             network: Network::Host,
             mounts: Vec::new(),
-            etc_files: true,
+            etc_files: EtcFiles::Build,
             extra_hosts: Vec::new(),
             stdin: Input::Null,
             stdout: Output::Capture,
@@ -109,6 +109,17 @@ impl Network {
     pub fn is_own(self) -> bool {
         self != Self::Host
     }
+}
+
+/// Files under `/etc` that the machine knows and the image does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EtcFiles {
+    /// None.
+    None,
+    /// `resolv.conf` and `hosts`, read-only, as a build shows them: what a step writes to `hostname` goes into its layer.
+    Build,
+    /// `resolv.conf`, `hosts` and `hostname`, writable, as `docker run` shows them.
+    Run,
 }
 
 /// Something shown to the process at a path of its root.

@@ -1,1 +1,74 @@
-//! In work.
+//! What the child is told: everything it will do, as data, and the answer it gives when it cannot.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Capabilities, Mount, SetupStep, User};
+
+/// Name under which the child is started; its arguments are the numbers of its descriptors.
+pub(crate) const INIT_NAME: &str = "plimsoll-init";
+
+/// The child's task.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Job {
+    /// Set a container up and become its process.
+    Start(Setup),
+    /// Join the container whose process 1 the pidfd of this number names, and run a further process in it.
+    Join { pidfd: i32, own_network: bool, program: Program },
+}
+
+/// A container to be set up, in the order of the fields.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// `cgroup.procs` files to enter.
+    pub(crate) control_groups: Vec<PathBuf>,
+    pub(crate) hostname: String,
+    pub(crate) own_network: bool,
+    pub(crate) root: PathBuf,
+    /// Device nodes can be made; otherwise the host's are bound.
+    pub(crate) make_devices: bool,
+    /// The group `tty` exists in the ID map.
+    pub(crate) tty_group: bool,
+    pub(crate) sys: Sysfs,
+    pub(crate) mounts: Vec<Mount>,
+    /// Mask and protect kernel files.
+    pub(crate) sandbox: bool,
+    pub(crate) read_only: bool,
+    /// Descriptor of a socket over which the master side of a new terminal is sent; standard streams are its other side.
+    pub(crate) terminal: Option<i32>,
+    /// Stay as process 1 and reap.
+    pub(crate) reaper: bool,
+    pub(crate) program: Program,
+}
+
+/// How `/sys` is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Sysfs {
+    /// A new instance: needs to own the network namespace.
+    Mount,
+    /// The host's, read-only.
+    Bind,
+}
+
+/// The last steps: becoming the user and the program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Program {
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) cwd: String,
+    pub(crate) user: User,
+    /// Supplementary groups can be set; not in a user namespace of one ID.
+    pub(crate) set_groups: bool,
+    pub(crate) bounding: Capabilities,
+    pub(crate) no_new_privileges: bool,
+    pub(crate) filter: bool,
+}
+
+/// Why the child gave up.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) step: SetupStep,
+    pub(crate) target: PathBuf,
+    pub(crate) errno: i32,
+}
