@@ -127,7 +127,7 @@ impl Listing {
 }
 
 fn is_ignored(ignore: Option<&Ignore>, entry: &Entry) -> bool {
-    ignore.is_some_and(|ignore| ignore.is_excluded(&entry.path, entry.kind == EntryKind::Dir))
+    ignore.is_some_and(|ignore| ignore.is_excluded(&entry.path))
 }
 
 /// A source path as the builder reads it: relative to the context's root, `.` and `..` resolved.

@@ -165,6 +165,8 @@ pub struct Diagnostic {
     pub aliases: &'static [&'static str],
     /// What it is about.
     pub range: TextRange,
+    /// The offset that names its line for other linters: the first byte of the instruction, where a rule does not say otherwise.
+    pub anchor: Option<u32>,
     /// How much it matters, after configuration.
     pub severity: Severity,
     /// What is wrong.
@@ -187,6 +189,7 @@ impl Diagnostic {
             rule,
             aliases: &[],
             range,
+            anchor: None,
             severity: Severity::Warning,
             message: message.into(),
             help: None,
@@ -217,6 +220,12 @@ impl Diagnostic {
     #[must_use]
     pub fn with_bytes(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.bytes = bytes.into();
+        self
+    }
+    /// On another line for other linters than that of the instruction's first byte.
+    #[must_use]
+    pub fn at_line_of(mut self, offset: u32) -> Self {
+        self.anchor = Some(offset);
         self
     }
     /// Standing under these names of other linters only.

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod context;
 pub mod diagnostic;
+pub mod merge;
 pub mod model;
 pub mod pragma;
 pub mod scope;
