@@ -7,6 +7,7 @@ pub mod directive;
 pub mod dockerignore;
 pub mod edit;
 pub mod heredoc;
+pub mod image_ref;
 pub mod logical;
 pub mod shell;
 pub mod source;
