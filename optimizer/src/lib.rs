@@ -1,6 +1,8 @@
 //! Moves a Dockerfile as fixes and moves ask: to a fixed point, with an account of what was left out.
 
 pub mod apply;
+mod bases;
+mod chain;
 pub mod converge;
 pub mod diff;
 pub mod dockerignore;
@@ -8,6 +10,8 @@ pub mod files;
 pub mod ladder;
 pub mod ledger;
 pub mod moves;
+mod place;
+mod sheet;
 
 pub use apply::{Level, apply};
 pub use converge::converge;

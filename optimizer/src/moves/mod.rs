@@ -1,7 +1,16 @@
 //! Moves: the named steps of the ladder. Each is a pure function from two files and what is known around them to two
 //! files, and refuses with a reason wherever it is not certain.
 
+mod base;
+mod by_rules;
+mod context;
+mod order;
+mod packages;
+mod two_stage;
+mod unneeded;
+
 use crate::apply::Level;
+use crate::bases::BaseImage;
 use crate::files::Files;
 use plimsoll_analyzer::context::Listing;
 use std::fmt;
@@ -97,4 +106,42 @@ pub trait Move: Sync {
 }
 
 /// Every move in the order in which the ladder tries them.
-pub static ALL: &[&dyn Move] = &[];
+pub static ALL: &[&dyn Move] = &[
+    &by_rules::RECOMMENDED,
+    &by_rules::CACHES,
+    &context::Ignored,
+    &order::SourcesLast,
+    &by_rules::LAYERS,
+    &base::Slimmer,
+    &unneeded::BuildTools,
+    &two_stage::PYTHON,
+    &two_stage::RUBY,
+    &two_stage::NODE,
+    &two_stage::GoBinary,
+];
+
+/// The move of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static dyn Move> {
+    ALL.iter().copied().find(|step| step.name() == name)
+}
+
+/// Where distributions and languages keep what they install: everything a change of base may change.
+fn system_paths() -> Vec<String> {
+    ["bin", "etc", "home", "lib", "lib32", "lib64", "libx32", "opt", "root", "run", "sbin", "srv", "tmp", "usr", "var"]
+        .iter()
+        .flat_map(|top| [format!("/{top}"), format!("/{top}/**")])
+        .collect()
+}
+
+impl Step {
+    /// Files and nothing to declare.
+    fn of(files: Files) -> Self {
+        Self { files, title: None, may_change: Vec::new(), config_changes: Vec::new(), notes: Vec::new() }
+    }
+}
+
+/// Variables that variants of one image may set differently.
+fn base_changes(_base: &BaseImage) -> Vec<ConfigChange> {
+    Vec::new()
+}

@@ -1,0 +1,40 @@
+//! The ignore file as a move.
+
+use super::{Input, Move, NotApplicable, Step};
+use crate::apply::Level;
+use crate::dockerignore;
+use crate::files::Files;
+
+/// Leaves out of the context what no build needs.
+pub(crate) struct Ignored;
+
+impl Move for Ignored {
+    fn name(&self) -> &'static str {
+        "dockerignore"
+    }
+    fn title(&self) -> &'static str {
+        "context trimmed by .dockerignore"
+    }
+    fn explain(&self) -> &'static str {
+        "Version control, the build's own files, environments and caches of the author's machine do not reach the builder. \
+         Relies on the program reading none of them; whatever an instruction names stays."
+    }
+    fn level(&self) -> Level {
+        Level::Safe
+    }
+    fn apply(&self, input: &Input<'_>) -> Result<Step, NotApplicable> {
+        let file = plimsoll_parser::parse(&input.files.dockerfile);
+        let proposal = dockerignore::propose(&file, input.listing, input.files.dockerignore.as_deref());
+        let proposal = proposal.ok_or_else(|| NotApplicable::because("the context holds nothing that a build does without"))?;
+        let mut notes = proposal.kept;
+        notes.insert(0, format!("{} bytes of the context stay where they are", proposal.bytes));
+        Ok(Step {
+            may_change: proposal.may_change,
+            notes,
+            ..Step::of(Files {
+                dockerfile: input.files.dockerfile.clone(),
+                dockerignore: Some(proposal.text),
+            })
+        })
+    }
+}

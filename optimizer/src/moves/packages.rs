@@ -1,0 +1,108 @@
+//! Which Debian packages a program needs while it is built and not while it runs.
+
+/// What a final image has in the place of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    /// The package itself.
+    Same,
+    /// Nothing.
+    Nothing,
+    /// The libraries that what was built against it loads.
+    Libraries(&'static [&'static str]),
+}
+
+/// Compilers, their tools and package managers of languages.
+const TOOLS: &[&str] = &[
+    "autoconf", "automake", "autotools-dev", "binutils", "bison", "build-essential", "cargo", "clang", "cmake", "cpp", "dh-python",
+    "dpkg-dev", "fakeroot", "flex", "g++", "gcc", "gettext", "gfortran", "libtool", "linux-headers-amd64", "linux-libc-dev", "llvm",
+    "m4", "make", "meson", "nasm", "ninja-build", "patch", "pkg-config", "pkgconf", "python3-dev", "python3-pip", "python3-setuptools",
+    "python3-venv", "python3-virtualenv", "python3-wheel", "python-pip", "python-dev", "python-setuptools", "python3-all-dev", "rustc",
+    "swig", "virtualenv", "yasm", "ruby-dev", "ruby-all-dev", "libc6-dev", "libc-dev", "libstdc++-12-dev", "golang", "golang-go", "npm",
+];
+
+/// Header packages and the libraries beside them, as Debian 12 names both.
+const LIBRARIES: &[(&str, &[&str])] = &[
+    ("default-libmysqlclient-dev", &["libmariadb3"]),
+    ("libmariadb-dev", &["libmariadb3"]),
+    ("libpq-dev", &["libpq5"]),
+    ("libffi-dev", &["libffi8"]),
+    ("libxml2-dev", &["libxml2"]),
+    ("libxslt1-dev", &["libxslt1.1"]),
+    ("libxslt-dev", &["libxslt1.1"]),
+    ("zlib1g-dev", &["zlib1g"]),
+    ("libz-dev", &["zlib1g"]),
+    ("libjpeg-dev", &["libjpeg62-turbo"]),
+    ("libjpeg62-turbo-dev", &["libjpeg62-turbo"]),
+    ("libpng-dev", &["libpng16-16"]),
+    ("libfreetype6-dev", &["libfreetype6"]),
+    ("libfreetype-dev", &["libfreetype6"]),
+    ("libtiff-dev", &["libtiff6"]),
+    ("libwebp-dev", &["libwebp7", "libwebpmux3", "libwebpdemux2"]),
+    ("liblcms2-dev", &["liblcms2-2"]),
+    ("libopenjp2-7-dev", &["libopenjp2-7"]),
+    ("libssl-dev", &["libssl3"]),
+    ("libsqlite3-dev", &["libsqlite3-0"]),
+    ("libyaml-dev", &["libyaml-0-2"]),
+    ("libcurl4-openssl-dev", &["libcurl4"]),
+    ("libgmp-dev", &["libgmp10"]),
+    ("libreadline-dev", &["libreadline8"]),
+    ("libncurses-dev", &["libncursesw6"]),
+    ("libncurses5-dev", &["libncursesw6"]),
+    ("libldap2-dev", &["libldap-2.5-0"]),
+    ("libsasl2-dev", &["libsasl2-2"]),
+    ("libbz2-dev", &["libbz2-1.0"]),
+    ("liblzma-dev", &["liblzma5"]),
+    ("libzmq3-dev", &["libzmq5"]),
+    ("libevent-dev", &["libevent-2.1-7"]),
+    ("libedit-dev", &["libedit2"]),
+    ("libicu-dev", &["libicu72"]),
+    ("libonig-dev", &["libonig5"]),
+    ("libzip-dev", &["libzip4"]),
+    ("libsnappy-dev", &["libsnappy1v5"]),
+    ("librdkafka-dev", &["librdkafka1"]),
+    ("libmemcached-dev", &["libmemcached11"]),
+    ("unixodbc-dev", &["libodbc2", "libodbcinst2"]),
+    ("libgeos-dev", &["libgeos-c1v5"]),
+    ("libproj-dev", &["libproj25"]),
+    ("libsodium-dev", &["libsodium23"]),
+    ("uuid-dev", &["libuuid1"]),
+];
+
+/// What a final image on this release of Debian has in the place of `package` (its name alone or with `=version`).
+pub(crate) fn runtime_of(package: &str, release: Option<&str>) -> Runtime {
+    let name = package.split(['=', ':', '/']).next().unwrap_or(package);
+    if TOOLS.contains(&name) || is_versioned_tool(name) {
+        return Runtime::Nothing;
+    }
+    match LIBRARIES.iter().find(|(dev, _)| *dev == name) {
+        // The libraries' names hold versions that are those of one release.
+        Some((_, libraries)) if release == Some("bookworm") => Runtime::Libraries(libraries),
+        _ => Runtime::Same,
+    }
+}
+
+/// `gcc-12`, `python3.11-dev`, `ruby3.1-dev`
+fn is_versioned_tool(name: &str) -> bool {
+    let numbered = |prefix: &str| {
+        name.strip_prefix(prefix).is_some_and(|tail| !tail.is_empty() && tail.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    };
+    let between = |head: &str, tail: &str| {
+        name.strip_prefix(head)
+            .and_then(|rest| rest.strip_suffix(tail))
+            .is_some_and(|version| !version.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    };
+    ["gcc-", "g++-", "cpp-", "clang-", "llvm-", "gfortran-"].iter().any(|prefix| numbered(prefix))
+        || between("python", "-dev")
+        || between("python", "-venv")
+        || between("ruby", "-dev")
+}
+
+/// Programs that come with the packages a final image has not.
+pub(crate) fn is_build_tool(program: &str) -> bool {
+    const PROGRAMS: &[&str] = &[
+        "make", "cmake", "gcc", "g++", "cc", "c++", "ld", "pip", "pip3", "python3-config", "autoconf", "automake", "libtool", "cargo",
+        "rustc", "go", "meson", "ninja", "virtualenv", "npm", "npx", "yarn", "pnpm", "gem", "bundle", "bundler", "configure", "pkg-config",
+        "pipenv", "poetry", "uv",
+    ];
+    PROGRAMS.contains(&program)
+}

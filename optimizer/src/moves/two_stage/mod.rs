@@ -1,0 +1,510 @@
+//! One stage becomes two: what installs stays behind in the first, what was installed goes on in the second.
+//!
+//! The engine knows the shape, an [`Ecosystem`] knows an installer: which commands are its own, and where it puts things.
+//! The author's text is kept: each instruction goes to the stage that needs it, or to both, as written.
+
+mod go;
+mod node;
+mod python;
+mod ruby;
+
+pub(crate) use go::GoBinary;
+
+use super::packages::{Runtime, is_build_tool, runtime_of};
+use super::{ConfigChange, Input, Move, NotApplicable, Step};
+use crate::apply::Level;
+use crate::bases::{BaseImage, BaseKind};
+use crate::chain::{Chain, Link, dialects};
+use crate::files::Files;
+use crate::place::{Place, places};
+use crate::sheet::{Draft, Sheet};
+use plimsoll_parser::syntax::{Command, Copy, Instruction, Kind};
+use plimsoll_parser::{Edit, TextRange};
+use std::collections::BTreeSet;
+
+/// What an ecosystem's commands do.
+pub(super) enum Does {
+    /// Installs into these absolute paths, with what to say of each.
+    Installs(Vec<String>),
+    /// Serves installing only (upgrading the installer, asking it for its cache).
+    Serves,
+    /// Anything else.
+    Other,
+}
+
+/// What is known around a command.
+pub(super) struct Around<'a> {
+    pub(super) base: &'a BaseImage,
+    pub(super) place: &'a Place,
+    pub(super) input: &'a Input<'a>,
+}
+
+/// What has to stand in both stages for the installer's results to be found.
+#[derive(Default)]
+pub(super) struct Prelude {
+    /// Lines of the first stage, before anything is installed.
+    pub(super) build: String,
+    /// Lines of the last stage, after what was installed is there.
+    pub(super) last: String,
+    pub(super) config: Vec<ConfigChange>,
+}
+
+/// One installer of packages.
+pub(super) trait Ecosystem: Sync {
+    /// What a command does.
+    fn does(&self, link: &Link, around: &Around<'_>) -> Result<Does, NotApplicable>;
+    /// What both stages need.
+    fn prelude(&self, products: &BTreeSet<String>, around: &Around<'_>) -> Prelude;
+    /// The package to install where the one that brought the program along is left behind.
+    fn implied(&self, package: &str) -> Option<&'static str>;
+    /// What to say above the line that fetches the products.
+    fn comment(&self) -> &'static str;
+    /// Prefixes of variables that the installer reads.
+    fn variables(&self) -> &'static [&'static str];
+    /// Why the program would not find what was installed, if so.
+    fn objection(&self, _sheet: &Sheet<'_>, _products: &BTreeSet<String>) -> Option<String> {
+        None
+    }
+}
+
+/// Two stages for programs whose dependencies an installer fetches.
+pub(crate) struct Installed {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) explain: &'static str,
+    pub(super) ecosystem: &'static dyn Ecosystem,
+}
+
+pub(crate) static PYTHON: Installed = Installed {
+    name: "two-stage-python",
+    title: "multi-stage: builder left behind",
+    explain: "pip, compilers and headers stay in a first stage; the last one takes what pip installed. Relies on every \
+              library that a compiled module loads being in the last stage: the program has to be run to know.",
+    ecosystem: &python::Pip,
+};
+pub(crate) static RUBY: Installed = Installed {
+    name: "two-stage-ruby",
+    title: "multi-stage: builder left behind",
+    explain: "Compilers and headers stay in a first stage; the last one takes the installed gems. Relies on every library \
+              that a compiled gem loads being in the last stage.",
+    ecosystem: &ruby::Gems,
+};
+pub(crate) static NODE: Installed = Installed {
+    name: "two-stage-node",
+    title: "multi-stage: builder left behind",
+    explain: "Compilers and npm's cache stay in a first stage; the last one takes node_modules.",
+    ecosystem: &node::Modules,
+};
+
+/// Where an instruction goes.
+enum Part {
+    Both,
+    Last,
+    /// Text for the first stage and for the last one.
+    Split { build: Option<String>, last: Option<String>, fetches: bool },
+}
+
+impl Move for Installed {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn title(&self) -> &'static str {
+        self.title
+    }
+    fn explain(&self) -> &'static str {
+        self.explain
+    }
+    fn level(&self) -> Level {
+        Level::Unsafe
+    }
+    fn apply(&self, input: &Input<'_>) -> Result<Step, NotApplicable> {
+        let sheet = Sheet::of(&input.files.dockerfile);
+        let (from, base) = only_stage(&sheet)?;
+        split(self.ecosystem, input, &sheet, from, &base)
+    }
+}
+
+/// The one FROM of a file that has no second, and its image.
+pub(super) fn only_stage(sheet: &Sheet<'_>) -> Result<(usize, BaseImage), NotApplicable> {
+    if let Some(error) = sheet.file.errors.first() {
+        return Err(NotApplicable::because(format!("the file does not parse: {}", error.message)));
+    }
+    let stages = sheet.stages();
+    let [from] = stages.as_slice() else {
+        return Err(NotApplicable::because("the file has several stages already"));
+    };
+    let Some(Kind::From(base)) = sheet.instruction(*from).map(|instruction| &instruction.kind) else {
+        return Err(NotApplicable::because("the file has no FROM"));
+    };
+    if base.platform.is_some() {
+        return Err(NotApplicable::because("FROM asks for a platform"));
+    }
+    Ok((*from, BaseImage::of(&base.image)?))
+}
+
+fn split(
+    ecosystem: &dyn Ecosystem,
+    input: &Input<'_>,
+    sheet: &Sheet<'_>,
+    from: usize,
+    base: &BaseImage,
+) -> Result<Step, NotApplicable> {
+    let places = places(&sheet.file);
+    let dialects = dialects(&sheet.file.instructions);
+    let mut products: BTreeSet<String> = BTreeSet::new();
+    let mut chains: Vec<Option<Chain>> = Vec::new();
+    let mut kinds: Vec<Vec<Does>> = Vec::new();
+    let mut first_install = None;
+    let mut last_install = None;
+    for (index, instruction) in sheet.instructions() {
+        let dialect = dialects.get(index).copied().unwrap_or_default();
+        let chain = Chain::of(instruction, dialect);
+        let mut does = Vec::new();
+        let place = places.get(index).cloned().unwrap_or_default();
+        let around = Around { base, place: &place, input };
+        for link in chain.iter().flat_map(|chain| &chain.links) {
+            let what = ecosystem.does(link, &around)?;
+            if let Does::Installs(paths) = &what {
+                if place.user.is_some() {
+                    return Err(NotApplicable::because("packages are installed as another user than root"));
+                }
+                products.extend(paths.iter().cloned());
+                first_install.get_or_insert(index);
+                last_install = Some(index);
+            }
+            does.push(what);
+        }
+        chains.push(chain);
+        kinds.push(does);
+    }
+    let (Some(first), Some(last)) = (first_install, last_install) else {
+        return Err(NotApplicable::because("nothing here installs packages that a second stage could take"));
+    };
+    if let Some(objection) = ecosystem.objection(sheet, &products) {
+        return Err(NotApplicable::because(objection));
+    }
+    // What of apt's packages the last stage needs.
+    let mut apt = Apt::default();
+    for (index, chain) in chains.iter().enumerate() {
+        for link in chain.iter().flat_map(|chain| &chain.links) {
+            apt.read(index, link, base, ecosystem)?;
+        }
+    }
+    let slimmer = base.slimmest(input.available);
+    if slimmer.is_none() && apt.left_behind.is_empty() {
+        return Err(NotApplicable::because("nothing would stay behind: the base has no smaller variant and no build tool is installed"));
+    }
+    let place = places.get(last).cloned().unwrap_or_default();
+    let prelude = ecosystem.prelude(&products, &Around { base, place: &place, input });
+
+    let mut build = Draft::default();
+    let mut draft = Draft::default();
+    let final_base = slimmer.clone().unwrap_or_else(|| base.name());
+    let Some(Kind::From(written)) = sheet.instruction(from).map(|i| &i.kind) else {
+        return Err(NotApplicable::because("the file has no FROM"));
+    };
+    let build_name = if written.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("build")) { "builder" } else { "build" };
+    let fetch = {
+        let mut text = String::new();
+        if !ecosystem.comment().is_empty() {
+            text.push_str(&format!("# {}\n", ecosystem.comment()));
+        }
+        for path in &products {
+            text.push_str(&format!("COPY --from={build_name} {path} {path}\n"));
+        }
+        text.push_str(&prelude.last);
+        text
+    };
+    let mut fetched = false;
+    for (index, instruction) in sheet.instructions() {
+        if index == from {
+            head(sheet, from, instruction, build_name, &mut build);
+            build.push(&prelude.build);
+            let name = written.name.as_ref().map(|name| format!(" AS {}", name.as_str())).unwrap_or_default();
+            draft.push(&format!("FROM {final_base}{name}\n"));
+            continue;
+        }
+        if index < from {
+            build.push(sheet.lead(index)).push(&sheet.body(index));
+            continue;
+        }
+        let chain = chains.get(index).and_then(Option::as_ref);
+        let does = kinds.get(index).map(Vec::as_slice).unwrap_or_default();
+        let part = part_of(sheet, index, instruction, chain, does, last, &apt, ecosystem, base)?;
+        let lead = sheet.lead(index);
+        let gap = if lead.contains('\n') { "\n" } else { "" };
+        match part {
+            Part::Both => {
+                build.push(gap).push(&sheet.bare(index));
+                draft.push(lead).push(&sheet.body(index));
+            }
+            Part::Last => drop(draft.push(lead).push(&sheet.body(index))),
+            Part::Split { build: first_text, last: last_text, fetches } => {
+                if let Some(text) = &first_text {
+                    build.push(gap).push(text);
+                }
+                let fetch_now = fetches && index == last && !fetched;
+                if last_text.is_some() || fetch_now {
+                    draft.push(lead);
+                }
+                if let Some(text) = last_text {
+                    draft.push(&text);
+                }
+                if fetch_now {
+                    fetched = true;
+                    draft.push(&fetch);
+                }
+            }
+        }
+    }
+    debug_assert!(fetched && first <= last, "the last installing instruction fetches");
+    let mut text = build;
+    text.blank().push(draft.finish().trim_start_matches('\n'));
+    text.push(sheet.tail());
+
+    let mut notes = Vec::new();
+    if !apt.left_behind.is_empty() {
+        notes.push(format!("left behind in the first stage: {}", apt.left_behind.join(", ")));
+    }
+    if !apt.libraries.is_empty() {
+        notes.push(format!("libraries in place of their headers: {}", apt.libraries.join(", ")));
+    }
+    let mut config_changes = prelude.config;
+    config_changes.extend(super::base_changes(base));
+    Ok(Step {
+        files: Files { dockerfile: text.finish(), dockerignore: input.files.dockerignore.clone() },
+        title: None,
+        may_change: super::system_paths(),
+        config_changes,
+        notes,
+    })
+}
+
+/// The author's head of the file and FROM line, with the stage's name behind it.
+pub(super) fn head(sheet: &Sheet<'_>, from: usize, instruction: &Instruction<'_>, name: &str, draft: &mut Draft) {
+    draft.push(sheet.lead(from));
+    let Kind::From(written) = &instruction.kind else { return };
+    let end = written.image.range.end;
+    let rest = TextRange { start: end, end: instruction.range.end };
+    draft.push(&sheet.edited(from, &[Edit::replace(rest, format!(" AS {name}"))]));
+}
+
+#[expect(clippy::too_many_arguments, reason = "one decision over everything that was gathered")]
+fn part_of(
+    sheet: &Sheet<'_>,
+    index: usize,
+    instruction: &Instruction<'_>,
+    chain: Option<&Chain>,
+    does: &[Does],
+    last: usize,
+    apt: &Apt,
+    ecosystem: &dyn Ecosystem,
+    base: &BaseImage,
+) -> Result<Part, NotApplicable> {
+    let before = index < last;
+    Ok(match &instruction.kind {
+        Kind::Run(_) => match chain {
+            Some(chain) => run_part(sheet, index, chain, does, last, apt, base)?,
+            None => {
+                let text = sheet.bare(index);
+                if let Some(word) = suspicious(&text, base) {
+                    return Err(NotApplicable::because(format!("a RUN with {word} is more than commands joined by &&")));
+                }
+                if before { Part::Both } else { Part::Last }
+            }
+        },
+        Kind::Workdir(_) | Kind::Shell(_) if before => Part::Both,
+        Kind::Copy(copy) | Kind::Add(copy) if before => {
+            if copy.from.is_some() {
+                return Err(NotApplicable::because("files of another image are copied before packages are installed"));
+            }
+            Part::Both
+        }
+        Kind::Arg(_) if before => Part::Both,
+        Kind::Env(pairs) if before => {
+            let read = |name: &str| {
+                ecosystem.variables().iter().any(|prefix| name.starts_with(prefix))
+                    || mentioned_later(sheet, index, last, name)
+                    || ["PATH", "DEBIAN_FRONTEND", "LANG", "LC_ALL", "CFLAGS", "LDFLAGS", "CC", "HOME"].contains(&name)
+                    || name.to_ascii_lowercase().ends_with("_proxy")
+            };
+            if pairs.iter().any(|pair| read(&pair.key)) { Part::Both } else { Part::Last }
+        }
+        Kind::Onbuild(_) => return Err(NotApplicable::because("ONBUILD: what is built on this image is not known")),
+        Kind::Unknown(_) | Kind::Broken(_) => return Err(NotApplicable::because("an instruction is not understood")),
+        _ => Part::Last,
+    })
+}
+
+fn run_part(
+    sheet: &Sheet<'_>,
+    index: usize,
+    chain: &Chain,
+    does: &[Does],
+    last: usize,
+    apt: &Apt,
+    base: &BaseImage,
+) -> Result<Part, NotApplicable> {
+    let installs = does.iter().any(|does| matches!(does, Does::Installs(_)));
+    let serves = does.iter().any(|does| !matches!(does, Does::Other));
+    let mut edits = Vec::new();
+    let gone = |at: usize| {
+        !matches!(does.get(at), Some(Does::Other)) || (apt.nothing_stays && chain.links.get(at).is_some_and(Apt::is_part))
+    };
+    let some_gone = (0..chain.links.len()).any(gone);
+    let remaining = chain.without(&gone);
+    if let Some(removal) = &remaining {
+        edits.extend(removal.iter().cloned());
+    }
+    let removed_ranges: Vec<TextRange> = edits.iter().map(|edit| edit.range).collect();
+    let package_edits = apt.edits.iter().filter(|(at, _)| *at == index).map(|(_, edit)| edit.clone());
+    edits.extend(package_edits.filter(|edit| !removed_ranges.iter().any(|range| range.contains(edit.range))));
+    for (at, link) in chain.links.iter().enumerate() {
+        let tool = link.program();
+        if !gone(at) && is_build_tool(tool) && !comes_with(tool, base) {
+            return Err(NotApplicable::because(format!("{tool} is used for more than installing packages")));
+        }
+    }
+    let changed = some_gone || !edits.is_empty();
+    let last_text = match remaining {
+        None => None,
+        Some(_) if installs => Some(sheet.bare_edited(index, &edits)),
+        Some(_) => Some(sheet.edited(index, &edits)),
+    };
+    if index > last {
+        // Nothing more is installed: only the last stage needs it.
+        return Ok(Part::Split { build: None, last: last_text, fetches: false });
+    }
+    if !changed {
+        return Ok(Part::Both);
+    }
+    let build = if serves || last_text.is_none() { sheet.body(index) } else { sheet.bare(index) };
+    Ok(Part::Split { build: Some(build), last: last_text, fetches: installs })
+}
+
+/// Whether the last stage's base brings the program along.
+fn comes_with(program: &str, base: &BaseImage) -> bool {
+    match base.kind {
+        BaseKind::Python => matches!(program, "pip" | "pip3"),
+        BaseKind::Node => matches!(program, "npm" | "npx" | "yarn"),
+        BaseKind::Ruby => matches!(program, "gem" | "bundle" | "bundler"),
+        _ => false,
+    }
+}
+
+/// A word of a RUN that cannot be taken apart which makes it matter here.
+fn suspicious(text: &str, base: &BaseImage) -> Option<String> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || "+._-".contains(c)));
+    words
+        .filter(|word| matches!(*word, "apt-get" | "apt" | "aptitude" | "gem" | "bundle") || is_build_tool(word))
+        .find(|word| !comes_with(word, base) || *word == "pip")
+        .map(str::to_owned)
+}
+
+/// Whether a RUN, COPY or WORKDIR after `index` and up to `last` names the variable.
+fn mentioned_later(sheet: &Sheet<'_>, index: usize, last: usize, name: &str) -> bool {
+    sheet.instructions().filter(|(at, _)| *at > index && *at <= last).any(|(at, _)| {
+        let text = sheet.bare(at);
+        text.contains(&format!("${name}")) || text.contains(&format!("${{{name}"))
+    })
+}
+
+/// What apt installs and what of it the last stage needs.
+#[derive(Default)]
+struct Apt {
+    /// Edits of package lists with the index of their RUN.
+    edits: Vec<(usize, Edit)>,
+    left_behind: Vec<String>,
+    libraries: Vec<String>,
+    /// Whether no package at all is installed in the last stage.
+    nothing_stays: bool,
+    stays: usize,
+    /// Packages named so far that stay.
+    named: BTreeSet<String>,
+}
+
+impl Apt {
+    /// Whether a command is one of apt's or cleans up behind it.
+    fn is_part(link: &Link) -> bool {
+        matches!(link.program(), "apt-get" | "apt")
+            || (link.program() == "rm" && link.args().iter().all(|word| word.text.starts_with('-') || word.text.starts_with("/var/lib/apt/") || word.text.starts_with("/var/cache/apt")))
+    }
+
+    fn read(&mut self, index: usize, link: &Link, base: &BaseImage, ecosystem: &dyn Ecosystem) -> Result<(), NotApplicable> {
+        if !matches!(link.program(), "apt-get" | "apt") || link.verb() != "install" {
+            return Ok(());
+        }
+        let names: Vec<(usize, &crate::chain::Word)> = {
+            let mut skip = true; // up to the verb
+            let mut value = false;
+            link.words
+                .iter()
+                .enumerate()
+                .skip(1)
+                .filter(|(_, word)| {
+                    if std::mem::take(&mut value) {
+                        return false;
+                    }
+                    if word.text.starts_with('-') {
+                        value = matches!(word.text.as_str(), "-t" | "-o" | "-c" | "--target-release" | "--option" | "--default-release");
+                        return false;
+                    }
+                    !std::mem::take(&mut skip)
+                })
+                .collect()
+        };
+        if let Some((_, word)) = names.iter().find(|(_, word)| !word.known) {
+            return Err(NotApplicable::because(format!("{} hides which packages are installed", word.text)));
+        }
+        let all: BTreeSet<&str> = names.iter().map(|(_, word)| word.text.as_str()).collect();
+        for (at, word) in names {
+            let Some(before) = link.words.get(at - 1) else { continue };
+            let whole = TextRange { start: before.range.end, end: word.range.end };
+            let put = |packages: &[&str], named: &mut BTreeSet<String>| {
+                let new: Vec<&str> =
+                    packages.iter().copied().filter(|package| !all.contains(package) && named.insert((*package).to_owned())).collect();
+                new.join(" ")
+            };
+            let replacement = match runtime_of(&word.text, base.release()) {
+                Runtime::Same => {
+                    self.named.insert(word.text.clone());
+                    self.stays += 1;
+                    continue;
+                }
+                Runtime::Nothing => ecosystem.implied(&word.text).map(|package| put(&[package], &mut self.named)).unwrap_or_default(),
+                Runtime::Libraries(libraries) => {
+                    self.libraries.extend(libraries.iter().map(|library| (*library).to_owned()));
+                    put(libraries, &mut self.named)
+                }
+            };
+            self.left_behind.push(word.text.clone());
+            self.edits.push((
+                index,
+                if replacement.is_empty() {
+                    Edit::delete(whole)
+                } else {
+                    self.stays += 1;
+                    Edit::replace(word.range, replacement)
+                },
+            ));
+        }
+        self.nothing_stays = self.stays == 0;
+        Ok(())
+    }
+}
+
+/// What a command form says, in one line.
+pub(super) fn command_line(command: &Command<'_>) -> String {
+    match command {
+        Command::Shell(text) => text.text.to_string(),
+        Command::Exec { words, .. } => words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// The sources a COPY takes from the context.
+pub(super) fn from_context<'i, 's>(instruction: &'i Instruction<'s>) -> Option<&'i Copy<'s>> {
+    match &instruction.kind {
+        Kind::Copy(copy) | Kind::Add(copy) if copy.from.is_none() => Some(copy),
+        _ => None,
+    }
+}
