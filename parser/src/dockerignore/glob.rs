@@ -1,0 +1,421 @@
+//! Matching one pattern against one path, quickly.
+//!
+//! Most patterns are compared as text. The others run as a set of places in the pattern, so that no pattern takes more than
+//! its length times that of the path; and before they run, a fingerprint of the path tells most of them that they need not.
+
+use super::PatternError;
+use super::regexp::{Assertion, Broken, Set, Shape, Step, compile, translate};
+
+/// How a pattern is matched.
+#[derive(Clone, Debug)]
+pub(super) enum Matcher {
+    Exact,
+    Prefix,
+    Suffix,
+    /// One alternative, or several.
+    Program(Vec<Program>),
+    /// The expression does not compile.
+    Broken,
+}
+
+impl Matcher {
+    pub(super) fn new(pattern: &str) -> Self {
+        let (shape, expression) = translate(pattern);
+        match shape {
+            Shape::Exact => Self::Exact,
+            Shape::Prefix => Self::Prefix,
+            Shape::Suffix => Self::Suffix,
+            Shape::Expression => match compile(&expression) {
+                Ok(alternatives) => Self::Program(alternatives.into_iter().map(Program::new).collect()),
+                Err(Broken) => Self::Broken,
+            },
+        }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken)
+    }
+
+    /// Whether the pattern could match the path of this signature, or a directory above it.
+    pub(super) fn may_match(&self, signature: &Signature) -> bool {
+        match self {
+            Self::Program(programs) => programs.iter().any(|program| signature.holds(&program.signature)),
+            _ => true,
+        }
+    }
+
+    pub(super) fn matches(&self, pattern: &str, path: &str, signature: &Signature) -> Result<bool, PatternError> {
+        Ok(match self {
+            Self::Exact => path == pattern,
+            Self::Prefix => {
+                path.as_bytes().starts_with(pattern.as_bytes().get(..pattern.len() - 2).unwrap_or_default())
+            }
+            Self::Suffix => {
+                let suffix = pattern.as_bytes().get(2..).unwrap_or_default();
+                // `**/name` takes `name` too.
+                path.as_bytes().ends_with(suffix)
+                    || suffix.strip_prefix(b"/").is_some_and(|name| path.as_bytes() == name)
+            }
+            Self::Program(programs) => {
+                programs.iter().any(|program| signature.holds(&program.signature) && program.matches(path))
+            }
+            Self::Broken => return Err(PatternError::Syntax),
+        })
+    }
+}
+
+/// Which pairs of neighbouring bytes stand in a text, folded into 256 bits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signature([u64; 4]);
+
+impl Signature {
+    pub(super) fn of(path: &str) -> Self {
+        let mut signature = Self::default();
+        signature.add(path.as_bytes());
+        signature
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        for pair in text.windows(2) {
+            let &[first, second] = pair else { continue };
+            let hash = first.wrapping_mul(37) ^ second.wrapping_mul(101);
+            if let Some(word) = self.0.get_mut(usize::from(hash >> 6)) {
+                *word |= 1 << (hash & 63);
+            }
+        }
+    }
+
+    /// Whether everything of `needed` is here.
+    fn holds(&self, needed: &Self) -> bool {
+        let [a, b, c, d] = self.0;
+        let [e, f, g, h] = needed.0;
+        (e & !a) | (f & !b) | (g & !c) | (h & !d) == 0
+    }
+}
+
+/// The steps of a pattern with what can be told about a path without running them.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    states: Vec<State>,
+    /// What every matching path begins with.
+    prefix: String,
+    /// What every matching path ends with.
+    suffix: String,
+    signature: Signature,
+    /// Between prefix and suffix stands only `[^/]*`.
+    name_between: bool,
+    /// Between prefix and suffix stands only `(.*/)?[^/]*`, and no line end: anything will do.
+    any_between: bool,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Takes one character and goes on.
+    Take(Taken),
+    /// Takes characters and stays; may be left at any time.
+    Stay(Set),
+    /// May be left out together with the next state.
+    Optional,
+    /// Takes characters and stays; left only behind a `/`.
+    Inside,
+    /// Takes nothing.
+    Assert(Assertion),
+}
+
+fn push_states(step: &Step, states: &mut Vec<State>) {
+    match step {
+        Step::Char(char) => states.push(State::Take(Taken::Char(*char))),
+        Step::One(set) => states.push(State::Take(Taken::Set(set.clone()))),
+        Step::Many(set) => states.push(State::Stay(set.clone())),
+        Step::Dirs => states.extend([State::Optional, State::Inside]),
+        Step::Assert(assertion) => states.push(State::Assert(*assertion)),
+        Step::Repeat(step, min, max) => {
+            for _ in 0..*min {
+                push_states(step, states);
+            }
+            match (max, &**step) {
+                // Asked any number of times, a condition may as well not be asked.
+                (_, Step::Assert(_)) => {}
+                (Some(max), step) => {
+                    for _ in *min..*max {
+                        states.push(State::Optional);
+                        push_states(step, states);
+                    }
+                }
+                (None, Step::One(set)) => states.push(State::Stay(set.clone())),
+                (None, Step::Char(char)) => {
+                    let ranges = vec![(*char, *char)];
+                    states.push(State::Stay(Set::Class { negated: false, ranges, categories: Vec::new() }));
+                }
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Taken {
+    Char(char),
+    Set(Set),
+}
+
+impl Program {
+    fn new(steps: Vec<Step>) -> Self {
+        let mut steps = steps;
+        // Most are bound to both ends of the path; what is not may stand anywhere in it.
+        if steps.first() == Some(&Step::Assert(Assertion::Start)) {
+            steps.remove(0);
+        } else {
+            steps.insert(0, Step::Many(Set::All));
+        }
+        if steps.last() == Some(&Step::Assert(Assertion::End)) {
+            steps.pop();
+        } else {
+            steps.push(Step::Many(Set::All));
+        }
+        let mut signature = Signature::default();
+        let mut run = String::new();
+        for step in steps.iter().chain([&Step::Dirs]) {
+            match step {
+                Step::Char(char) => run.push(*char),
+                Step::Assert(_) => {}
+                _ => {
+                    signature.add(run.as_bytes());
+                    run.clear();
+                }
+            }
+        }
+        let literal = |step: &Step| match step {
+            Step::Char(char) => Some(*char),
+            _ => None,
+        };
+        let prefix: String = steps.iter().map_while(literal).collect();
+        let start = prefix.chars().count();
+        let middle = steps.get(start..).unwrap_or_default();
+        let suffix: Vec<char> = middle.iter().rev().map_while(literal).collect();
+        let middle = middle.get(..middle.len() - suffix.len()).unwrap_or_default();
+        let name_between = matches!(middle, [Step::Many(Set::Name)]);
+        let any_between = matches!(middle, [Step::Dirs, Step::Many(Set::Name)]);
+        let mut states = Vec::with_capacity(middle.len() + 1);
+        for step in middle {
+            push_states(step, &mut states);
+        }
+        Self { states, prefix, suffix: suffix.into_iter().rev().collect(), signature, name_between, any_between }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let Some(rest) = path.strip_prefix(self.prefix.as_str()) else { return false };
+        let Some(middle) = rest.strip_suffix(self.suffix.as_str()) else { return false };
+        if self.name_between {
+            return !middle.as_bytes().contains(&b'/');
+        }
+        if self.any_between && !middle.as_bytes().contains(&b'\n') {
+            return true;
+        }
+        let words = self.states.len() / 64 + 1;
+        match words {
+            1 => self.run::<1>(path, middle),
+            2..=4 => self.run::<4>(path, middle),
+            5..=64 => self.run::<64>(path, middle),
+            _ => self.run_long(path, middle),
+        }
+    }
+
+    /// Runs the states over `middle`, which stands in `path` behind the prefix.
+    fn run<const WORDS: usize>(&self, path: &str, middle: &str) -> bool {
+        let mut now = [0_u64; WORDS];
+        let mut next = [0_u64; WORDS];
+        self.run_in(path, middle, &mut now, &mut next)
+    }
+
+    fn run_long(&self, path: &str, middle: &str) -> bool {
+        let words = self.states.len() / 64 + 1;
+        self.run_in(path, middle, &mut vec![0; words], &mut vec![0; words])
+    }
+
+    fn run_in<'b>(&self, path: &str, middle: &str, mut now: &'b mut [u64], mut next: &'b mut [u64]) -> bool {
+        let offset = self.prefix.len();
+        let before = self.prefix.chars().next_back();
+        let mut chars = middle.chars();
+        let last = path.get(offset + middle.len()..).and_then(|suffix| suffix.chars().next());
+        let upcoming = chars.clone().next().or(last);
+        self.enter(0, now, before, upcoming);
+        let mut alive = true;
+        while let Some(char) = chars.next() {
+            if !alive {
+                return false;
+            }
+            let upcoming = chars.clone().next().or(last);
+            next.fill(0);
+            alive = false;
+            for (word, bits) in now.iter().enumerate() {
+                let mut bits = *bits;
+                while bits != 0 {
+                    let at = word * 64 + bits.trailing_zeros() as usize;
+                    bits &= bits - 1;
+                    let Some(state) = self.states.get(at) else { continue };
+                    let to = match state {
+                        State::Take(Taken::Char(wanted)) if *wanted == char => Some(at + 1),
+                        State::Take(Taken::Set(set)) if set.has(char) => Some(at + 1),
+                        State::Stay(set) if set.has(char) => Some(at),
+                        State::Inside if char != '\n' => Some(at),
+                        _ => None,
+                    };
+                    if let Some(to) = to {
+                        alive = true;
+                        if char == '/' && matches!(state, State::Inside) {
+                            self.enter(at + 1, next, Some(char), upcoming);
+                        }
+                        self.enter(to, next, Some(char), upcoming);
+                    }
+                }
+            }
+            std::mem::swap(&mut now, &mut next);
+        }
+        let end = self.states.len();
+        now.get(end / 64).is_some_and(|word| word >> (end % 64) & 1 == 1)
+    }
+
+    /// Marks a state and what can be reached from it without taking a character.
+    fn enter(&self, at: usize, marks: &mut [u64], before: Option<char>, after: Option<char>) {
+        let mut at = at;
+        loop {
+            let Some(word) = marks.get_mut(at / 64) else { return };
+            let bit = 1 << (at % 64);
+            if *word & bit != 0 {
+                return;
+            }
+            *word |= bit;
+            match self.states.get(at) {
+                Some(State::Stay(_)) => at += 1,
+                Some(State::Optional) => {
+                    // The next state takes a character: it is marked, and leads nowhere yet.
+                    if let Some(word) = marks.get_mut((at + 1) / 64) {
+                        *word |= 1 << ((at + 1) % 64);
+                    }
+                    at += 2;
+                }
+                Some(State::Assert(assertion)) if assertion.holds(before, after) => at += 1,
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Assertion {
+    fn holds(self, before: Option<char>, after: Option<char>) -> bool {
+        let word = |char: Option<char>| char.is_some_and(|char| char.is_ascii_alphanumeric() || char == '_');
+        match self {
+            Self::Start => before.is_none(),
+            Self::End => after.is_none(),
+            Self::Boundary => word(before) != word(after),
+            Self::NoBoundary => word(before) == word(after),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Matches by trying everything, for short patterns.
+    fn tried(steps: &[Step], path: &[char], at: usize) -> bool {
+        let Some((step, rest)) = steps.split_first() else { return at == path.len() };
+        let many = |set: &dyn Fn(char) -> bool| {
+            let mut end = at;
+            loop {
+                if tried(rest, path, end) {
+                    return true;
+                }
+                if end == path.len() || !set(path[end]) {
+                    return false;
+                }
+                end += 1;
+            }
+        };
+        match step {
+            Step::Char(char) => path.get(at) == Some(char) && tried(rest, path, at + 1),
+            Step::One(set) => path.get(at).is_some_and(|char| set.has(*char)) && tried(rest, path, at + 1),
+            Step::Many(set) => many(&|char| set.has(char)),
+            Step::Dirs => {
+                tried(rest, path, at)
+                    || (at..path.len())
+                        .take_while(|end| path[*end] != '\n')
+                        .any(|end| path[end] == '/' && tried(rest, path, end + 1))
+            }
+            Step::Assert(assertion) => {
+                let before = at.checked_sub(1).map(|at| path[at]);
+                assertion.holds(before, path.get(at).copied()) && tried(rest, path, at)
+            }
+            Step::Repeat(step, min, max) => {
+                let most = max.unwrap_or(min + path.len() as u32);
+                (*min..=most).any(|times| {
+                    let mut steps: Vec<Step> = (0..times).map(|_| (**step).clone()).collect();
+                    steps.extend_from_slice(rest);
+                    tried(&steps, path, at)
+                })
+            }
+        }
+    }
+
+    fn found(alternatives: &[Vec<Step>], path: &[char]) -> bool {
+        let mut open = alternatives.to_vec();
+        for steps in &mut open {
+            if steps.last() != Some(&Step::Assert(Assertion::End)) {
+                steps.push(Step::Many(Set::All));
+            }
+        }
+        open.iter().any(|steps| (0..=path.len()).any(|start| tried(steps, path, start)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn sets_of_places_agree_with_trying_everything(
+            pattern in r"([ab/]|\*|\*\*|\*\*/|\?|\[a\]|\[\^b\]|\\b|\\w|\||a\{2\}|b\{1,\}|\^){0,7}",
+            path in "[ab/\n]{0,7}",
+        ) {
+            let (_, expression) = translate(&pattern);
+            if let Ok(alternatives) = compile(&expression) {
+                let chars: Vec<char> = path.chars().collect();
+                let expected = found(&alternatives, &chars);
+                let signature = Signature::of(&path);
+                let got = alternatives
+                    .into_iter()
+                    .map(Program::new)
+                    .any(|program| signature.holds(&program.signature) && program.matches(&path));
+                prop_assert_eq!(got, expected, "{} {}", pattern, expression);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_and_matched(text in "[!*?a/\\\\\\[\\]^{}|\n.-]{0,40}|\\PC{0,40}", path in "\\PC{0,20}") {
+            let (ignore, errors) = crate::dockerignore::Ignore::parse(&text);
+            for pattern in ignore.patterns() {
+                prop_assert!(pattern.range().to_usize().end <= text.len() && !pattern.range().is_empty());
+            }
+            for error in errors {
+                prop_assert!(!error.range.of(&text).is_empty());
+            }
+            let _ = ignore.is_excluded(&path);
+            let mut walker = ignore.walker();
+            for name in path.split('/') {
+                let _ = walker.excluded(name);
+                walker.enter(name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_pattern_is_slow() {
+        let path = "a/".repeat(2_000);
+        let started = std::time::Instant::now();
+        for pattern in ["**/".repeat(1_000) + "b", "*a".repeat(200) + "b", "a?{1000}".repeat(3), "[*]*{3}".repeat(9)] {
+            if let Ok(ignore) = crate::dockerignore::Ignore::from_patterns([pattern.as_str()]) {
+                let _ = ignore.test(path.get(..200).unwrap());
+            }
+        }
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+}
