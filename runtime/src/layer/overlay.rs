@@ -1,0 +1,67 @@
+//! How overlayfs marks what a layer removes.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+
+/// Where overlayfs keeps its attributes: `trusted` for root, `user` inside a user namespace (mount option `userxattr`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum XattrPrefix {
+    /// `trusted.overlay.`
+    Trusted,
+    /// `user.overlay.`
+    User,
+}
+
+impl XattrPrefix {
+    /// What this process must use, by its user namespace.
+    pub fn here() -> XattrPrefix {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        if map.split_whitespace().eq(["0", "0", "4294967295"]) { XattrPrefix::Trusted } else { XattrPrefix::User }
+    }
+
+    /// The attribute of a directory that hides what lower layers have in it.
+    pub fn opaque(self) -> &'static str {
+        match self {
+            XattrPrefix::Trusted => "trusted.overlay.opaque",
+            XattrPrefix::User => "user.overlay.opaque",
+        }
+    }
+}
+
+/// Whether a directory is opaque.
+pub(crate) fn is_opaque(dir: impl AsFd, prefix: XattrPrefix) -> io::Result<bool> {
+    let mut value = [0; 8];
+    match rustix::fs::fgetxattr(dir, prefix.opaque(), &mut value) {
+        Ok(length) => Ok(&value[..length] == b"y"),
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether this is overlayfs' whiteout: a character device 0/0.
+pub(crate) fn is_whiteout(stat: &nix::libc::stat) -> bool {
+    stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFCHR && stat.st_rdev == 0
+}
+
+/// The attributes of a file that its layer carries: its capabilities, as docker and BuildKit do. Labels and access lists
+/// belong to the host, `user.*` stays behind as it does there, and what overlayfs notes is its own.
+pub(crate) fn kept_xattrs(file: impl AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+    const CAPABILITY: &str = "security.capability";
+    let mut value = vec![0; 64];
+    match rustix::fs::fgetxattr(file, CAPABILITY, value.as_mut_slice()) {
+        Ok(length) => {
+            value.truncate(length);
+            Ok(vec![(CAPABILITY.into(), value)])
+        }
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(Vec::new()),
+        Err(error) => Err(Errno::from_raw(error.raw_os_error())),
+    }
+}
+
+/// What is set when a layer is unpacked: capabilities and the user's own attributes; nothing that overlayfs, an
+/// integrity module or an access list would act on.
+pub(crate) fn is_kept(name: &[u8]) -> bool {
+    name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+}
