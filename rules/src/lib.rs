@@ -1,1 +1,82 @@
-//! Lint rules for Dockerfiles, with fixes.
+//! The rules, one a file, and what decides which of their findings are told.
+//!
+//! A rule sees the [`Model`] and adds [`Diagnostic`]s. It never reads raw text of an instruction and never asks for another
+//! rule. [`check_all`] runs them, gives each finding its configured severity and takes away what comments switch off.
+
+pub mod cache;
+pub mod correctness;
+mod env;
+pub mod layer_size;
+pub mod options;
+pub mod manual;
+mod registry;
+pub mod reproducibility;
+pub mod rule;
+pub mod security;
+pub mod selection;
+pub mod shell;
+pub mod style;
+mod suppress;
+#[cfg(test)]
+mod testing;
+mod words;
+
+pub use options::{LabelKind, Options};
+pub use registry::ALL;
+pub use rule::{Declared, Fixable, Group, Meta, Rule};
+pub use selection::{Selection, Settings};
+
+use plimsoll_analyzer::diagnostic::{Diagnostic, Severity};
+use plimsoll_analyzer::model::Model;
+
+/// The rule of that id or alias, letter case ignored. Of several that share an alias, the first.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static dyn Rule> {
+    ALL.iter().find(|rule| rule.meta().is_named(name)).copied()
+}
+
+/// Every rule of that id or alias, letter case ignored.
+pub fn named<'n>(name: &'n str) -> impl Iterator<Item = &'static dyn Rule> + 'n {
+    ALL.iter().filter(move |rule| rule.meta().is_named(name)).copied()
+}
+
+/// Runs every rule that is not off; findings in the order of the file, then of the rules' ids.
+#[must_use]
+pub fn check_all(model: &Model<'_>, settings: &Settings) -> Vec<Diagnostic> {
+    let plan = selection::Plan::new(model, settings);
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for rule in ALL {
+        let meta = rule.meta();
+        if !plan.runs(meta) {
+            continue;
+        }
+        let before = found.len();
+        rule.check_with(model, &plan.options, &mut found);
+        for diagnostic in found.iter_mut().skip(before) {
+            if diagnostic.aliases.is_empty() {
+                diagnostic.aliases = meta.aliases;
+            }
+            diagnostic.severity = plan.severity(meta, diagnostic);
+        }
+    }
+    found.retain(|diagnostic| diagnostic.severity != Severity::Off);
+    suppress::apply(model, settings, &mut found);
+    for diagnostic in &mut found {
+        if diagnostic.anchor.is_none() {
+            diagnostic.anchor = Some(anchor(model, diagnostic));
+        }
+    }
+    found.sort_by(|a, b| (a.range, a.rule).cmp(&(b.range, b.rule)));
+    found
+}
+
+/// Where other linters would put it: the first byte of the instruction that holds it.
+fn anchor(model: &Model<'_>, diagnostic: &Diagnostic) -> u32 {
+    let steps = model.steps();
+    let next = steps.partition_point(|step| step.range.start <= diagnostic.range.start);
+    let step = next.checked_sub(1).and_then(|at| steps.get(at));
+    match step {
+        Some(step) if diagnostic.range.start <= step.range.end => step.range.start,
+        _ => diagnostic.range.start,
+    }
+}

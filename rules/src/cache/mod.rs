@@ -1,0 +1,3 @@
+//! Rebuilds that could be spared, and what is sent to the builder.
+
+pub mod apt_update_apart;

@@ -1,0 +1,2 @@
+//! Files that give another image tomorrow.
+

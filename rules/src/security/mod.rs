@@ -1,0 +1,2 @@
+//! Secrets, privileges and what comes over the network.
+

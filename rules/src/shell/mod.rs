@@ -1,0 +1,2 @@
+//! Shell code in RUN.
+

@@ -1,0 +1,4 @@
+//! Form.
+
+pub mod labels_apart;
+pub mod maintainer;
