@@ -1,12 +1,16 @@
 //! Image store, builder, containers, probes and comparison.
 
+pub mod build;
 pub mod compare;
+pub mod context;
 pub mod digest;
 pub mod exec;
 pub mod image;
 pub mod layer;
+pub mod plan;
 pub mod probe;
 pub mod reference;
+pub mod rootfs;
 pub mod snapshot;
 pub mod store;
 pub mod userns;

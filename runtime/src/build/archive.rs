@@ -1,0 +1,198 @@
+//! ADD of an archive: unpacked by what it holds, not by its name.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use super::copy::{Copying, land};
+use super::upper::{Body, Content, Made, Manner, Upper};
+use crate::rootfs::{NodeKind, Tree, resolve};
+use crate::store::Store;
+
+/// The most an archive may hold unpacked.
+const MAX_UNPACKED: u64 = 1 << 40;
+/// The most entries it may have.
+const MAX_ENTRIES: usize = 4_000_000;
+
+/// The archive in `file` as a plain tar; nothing when it is none.
+pub(super) fn open(mut file: File, store: &Store) -> io::Result<Option<File>> {
+    let mut reader = BufReader::with_capacity(64 << 10, file.try_clone()?);
+    file.rewind()?;
+    let first = reader.fill_buf()?.to_vec();
+    let mut plain: Box<dyn Read + '_> = match first.as_slice() {
+        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(reader)?),
+        [b'B', b'Z', b'h', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(reader)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(lzma_rust2::XzReader::new(reader, true)),
+        _ => return Ok(if is_tar(&first) { Some(file) } else { None }),
+    };
+    let mut head = vec![0; 512];
+    match plain.read_exact(&mut head) {
+        Ok(()) if is_tar(&head) => {}
+        _ => return Ok(None),
+    }
+    let scratch = store.scratch().map_err(|error| io::Error::other(error.to_string()))?;
+    let path = scratch.path().join("archive");
+    let mut spool = File::options().read(true).write(true).create_new(true).open(path)?;
+    spool.write_all(&head)?;
+    io::copy(&mut plain.take(MAX_UNPACKED), &mut spool)?;
+    Ok(Some(spool))
+}
+
+/// Whether a tar begins here: the checksum of its first header is right.
+fn is_tar(block: &[u8]) -> bool {
+    let (Some(block), Some(field)) = (block.get(..512), block.get(148..156)) else { return false };
+    if block.iter().all(|byte| *byte == 0) {
+        return false;
+    }
+    let text = String::from_utf8_lossy(field);
+    let text = text.trim_matches(|c: char| c == '\0' || c == ' ');
+    let Ok(stated) = u64::from_str_radix(text, 8) else { return false };
+    let sum: u64 = block
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if (148..156).contains(&at) { u64::from(b' ') } else { u64::from(*byte) })
+        .sum();
+    sum == stated
+}
+
+fn bad(name: &Path, reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {reason}", name.display()))
+}
+
+/// Puts what the tar holds below the destination.
+pub(super) fn unpack(
+    spool: &File,
+    number: usize,
+    upper: &mut Upper<'_>,
+    destination: &str,
+    copying: &Copying,
+) -> io::Result<()> {
+    let directory = format!("{}/", destination.trim_end_matches('/'));
+    let root = land(upper, &directory, copying).map_err(|error| io::Error::other(error.reason))?;
+    let mut file = spool;
+    file.rewind()?;
+    let mut archive = tar::Archive::new(file);
+    archive.set_ignore_zeros(false);
+    let mut hard_links: HashMap<PathBuf, u64> = HashMap::new();
+    let base = upper.new_file_numbers();
+    for (count, entry) in archive.entries()?.enumerate() {
+        let mut entry = entry?;
+        if count > MAX_ENTRIES {
+            return Err(io::Error::other("it has too many entries"));
+        }
+        let name = PathBuf::from(std::ffi::OsStr::from_bytes(&entry.path_bytes()));
+        let relative = inside(&name)?;
+        let kind = entry.header().entry_type();
+        if relative.as_os_str().is_empty() || kind == tar::EntryType::XGlobalHeader {
+            continue;
+        }
+        if relative.file_name().is_some_and(|name| name.as_bytes().starts_with(b".wh.")) {
+            return Err(bad(&name, "a layer cannot hold a file of this name"));
+        }
+        let parent = parent_of(upper, &root, &relative, &name)?;
+        let path = parent.join(relative.file_name().unwrap_or_default());
+        let header = entry.header();
+        let id = |value: io::Result<u64>| value.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
+        let owner = (id(header.uid()), id(header.gid()));
+        let (uid, gid) = copying.chown.unwrap_or(owner);
+        let manner = Manner { mode: header.mode()? & 0o7777, uid, gid };
+        let mtime = i64::try_from(header.mtime()?).unwrap_or(0);
+        let target = || -> io::Result<PathBuf> {
+            let bytes = entry.link_name_bytes().ok_or_else(|| bad(&name, "a link without a target"))?;
+            Ok(PathBuf::from(std::ffi::OsStr::from_bytes(&bytes)))
+        };
+        let device = |block: bool| -> io::Result<Body> {
+            let major = header.device_major()?.unwrap_or(0);
+            let minor = header.device_minor()?.unwrap_or(0);
+            Ok(Body::Device { block, number: nix::sys::stat::makedev(major.into(), minor.into()) })
+        };
+        let mut file = None;
+        let body = match kind {
+            tar::EntryType::Directory => Body::Dir,
+            tar::EntryType::Symlink => Body::Symlink(target()?),
+            tar::EntryType::Fifo => Body::Fifo,
+            tar::EntryType::Char => device(false)?,
+            tar::EntryType::Block => device(true)?,
+            tar::EntryType::Link => {
+                let target = inside(&target()?)?;
+                let to = parent_of(upper, &root, &target, &name)?.join(target.file_name().unwrap_or_default());
+                link(upper, &mut hard_links, base, to, path, &name)?;
+                continue;
+            }
+            tar::EntryType::GNUSparse => {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes)?;
+                Body::File(Content::Bytes(bytes))
+            }
+            _ => {
+                file = hard_links.get(&path).copied();
+                Body::File(Content::Spool { spool: number, offset: entry.raw_file_position(), size: entry.size() })
+            }
+        };
+        let mut made = Made::new(body, manner, mtime);
+        made.file = file;
+        if let Some(extensions) = entry.pax_extensions()? {
+            for extension in extensions.flatten() {
+                if extension.key_bytes() == b"SCHILY.xattr.security.capability" {
+                    made.capability = Some(extension.value_bytes().to_vec());
+                }
+            }
+        }
+        let over_other = upper.node(&path)?.is_some_and(|there| there.is_dir() != matches!(made.body, Body::Dir));
+        upper.put(path, made).map_err(|error| if over_other { bad(&name, "something of another kind is there") } else { error })?;
+    }
+    Ok(())
+}
+
+/// A hard link: both names become one file of this layer.
+fn link(
+    upper: &mut Upper<'_>,
+    known: &mut HashMap<PathBuf, u64>,
+    base: u64,
+    to: PathBuf,
+    path: PathBuf,
+    name: &Path,
+) -> io::Result<()> {
+    let number = base + known.len() as u64;
+    let number = *known.entry(to.clone()).or_insert(number);
+    let Some(first) = upper.made_mut(&to) else { return Err(bad(name, "a hard link to nothing in the archive")) };
+    first.file = Some(number);
+    let copy = first.clone();
+    upper.put(path, copy)
+}
+
+/// A name of an archive: relative, and never leaving it.
+fn inside(name: &Path) -> io::Result<PathBuf> {
+    let mut clean = PathBuf::new();
+    for component in name.components() {
+        match component {
+            Component::Normal(part) => clean.push(part),
+            Component::ParentDir if !clean.pop() => return Err(bad(name, "it leaves the archive")),
+            _ => {}
+        }
+    }
+    Ok(clean)
+}
+
+/// The directory an entry goes to, made when missing. Where one has to be made, no link may stand on the way.
+fn parent_of(upper: &mut Upper<'_>, root: &Path, relative: &Path, name: &Path) -> io::Result<PathBuf> {
+    let parent = root.join(relative.parent().unwrap_or_else(|| Path::new("")));
+    match upper.node(&parent)? {
+        Some(node) if node.is_dir() => return Ok(parent),
+        Some(node) if node.kind == NodeKind::Symlink => {}
+        Some(_) => return Err(bad(name, "a file stands where a directory is needed")),
+        None => {}
+    }
+    let resolved = resolve(upper, &parent, true)?;
+    if resolved.node.is_some_and(|node| node.is_dir()) {
+        return Ok(resolved.path);
+    }
+    if resolved.path != parent {
+        return Err(bad(name, "a symbolic link stands where a directory is needed"));
+    }
+    upper.make_dirs(&parent, Manner { mode: 0o755, uid: 0, gid: 0 })?;
+    Ok(parent)
+}

@@ -1,0 +1,474 @@
+//! The builder: a Dockerfile and a context in, an image in the store out.
+//!
+//! Every step that makes a layer has a key: a digest of the layers below it, of what it says once variables are expanded, and
+//! of the content of what it copies. Where the store knows the key, the layer is taken from there without a mount, a process
+//! or a tar.
+
+mod archive;
+mod copy;
+mod error;
+mod fetch;
+mod files;
+mod gather;
+mod options;
+mod progress;
+mod run;
+mod upper;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use plimsoll_analyzer::stages::{self, Base, Stages};
+use plimsoll_parser::source::{LineIndex, Source};
+use plimsoll_parser::syntax::{Dockerfile, Instruction, Kind};
+use plimsoll_parser::TextRange;
+use serde::{Deserialize, Serialize};
+
+use crate::context::{Context, Digests};
+use crate::digest::Digest;
+use crate::image::{History, Image, Layer, Platform, rfc3339};
+use crate::plan::{Action, Globals, State, Step};
+use crate::snapshot::Snapshots;
+use crate::store::{Store, StoreError};
+
+pub use error::{BuildError, FileError, Place};
+pub use options::{BuildOptions, Pull, Secret};
+pub use progress::{Event, Progress};
+
+/// A finished build.
+#[derive(Debug)]
+pub struct Built {
+    /// The image, in the store.
+    pub image: Image,
+    /// Every step that was carried out or found, in the order of the build.
+    pub steps: Vec<StepReport>,
+}
+
+/// What became of one step.
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    /// The stage's number.
+    pub stage: usize,
+    /// The instruction's place in the Dockerfile.
+    pub range: TextRange,
+    /// Its line.
+    pub line: u32,
+    /// What history says.
+    pub created_by: String,
+    /// Its key, where it makes a layer.
+    pub key: Option<Digest>,
+    /// Whether it had been done before.
+    pub cached: bool,
+    /// How long it took.
+    pub duration: Duration,
+    /// Its layer.
+    pub layer: Option<Layer>,
+}
+
+/// What the store keeps of a step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Cached {
+    layer: Layer,
+    created: String,
+}
+
+/// A stage that is built.
+#[derive(Clone, Debug)]
+struct Finished {
+    state: State,
+    layers: Vec<Layer>,
+}
+
+struct Builder<'b> {
+    store: &'b Store,
+    snapshots: Snapshots,
+    options: &'b BuildOptions,
+    progress: &'b mut dyn Progress,
+    file: &'b Dockerfile<'b>,
+    file_path: PathBuf,
+    lines: LineIndex<'b>,
+    stages: Stages,
+    globals: Globals,
+    platform: Platform,
+    context: Context,
+    digests: Digests,
+    finished: HashMap<usize, Finished>,
+    images: HashMap<(String, String), Image>,
+    steps: Vec<StepReport>,
+    total: usize,
+}
+
+type Result<T, E = BuildError> = std::result::Result<T, E>;
+
+/// Part of every key: another version of the builder does not trust this one's layers.
+const KEY_VERSION: &[u8] = b"plimsoll step 1";
+
+/// Builds an image.
+pub fn build(store: &Store, options: &BuildOptions, progress: &mut dyn Progress) -> Result<Built> {
+    let path = options.dockerfile_path();
+    let context_error = |source| BuildError::Context { path: options.context.clone(), source };
+    if !options.context.is_dir() {
+        std::fs::read_dir(&options.context).map_err(context_error)?;
+    }
+    let bytes = match &options.dockerfile_bytes {
+        Some(bytes) => bytes.clone(),
+        None => std::fs::read(&path).map_err(|source| BuildError::NoDockerfile { path: path.clone(), source })?,
+    };
+    let ignore = match &options.ignore_text {
+        Some(text) => Some(text.clone()),
+        None => read_ignore(options, &path)?,
+    };
+    let context = Context::open(&options.context, ignore.as_deref()).map_err(context_error)?;
+    let source = Source::new(bytes);
+    let file = plimsoll_parser::parse(source.text());
+    let lines = LineIndex::new(source.text());
+    let platform = match &options.platform {
+        Some(text) => Platform::parse(text).ok_or_else(|| BuildError::Syntax {
+            file: path.clone(),
+            errors: vec![FileError {
+                place: Place { file: path.clone(), line: 1, range: TextRange::at(0), instruction: String::new() },
+                message: format!("--platform {text} is no platform"),
+                help: Some("write it as linux/amd64 or linux/arm64/v8".to_owned()),
+            }],
+        })?,
+        None => Platform::host(),
+    };
+    let for_stages = stages::Platform {
+        os: platform.os.clone(),
+        architecture: platform.architecture.clone(),
+        variant: platform.variant.clone().unwrap_or_default(),
+    };
+    let stages = Stages::resolve(&file, &options.build_args, &for_stages);
+    let global_args = stages.global_args.iter().filter_map(|arg| Some((arg.name.clone(), arg.value.clone()?))).collect();
+    let globals =
+        Globals { build_args: options.build_args.clone(), global_args, platform: for_stages, escape: file.escape };
+    let mut builder = Builder {
+        store,
+        snapshots: Snapshots::new(store).map_err(BuildError::Snapshot)?,
+        options,
+        progress,
+        file: &file,
+        file_path: path,
+        lines,
+        stages,
+        globals,
+        platform,
+        context,
+        digests: Digests::open(store),
+        finished: HashMap::new(),
+        images: HashMap::new(),
+        steps: Vec::new(),
+        total: 0,
+    };
+    builder.check()?;
+    let built = builder.build();
+    // What was read is worth keeping even if the build failed; that it cannot be kept is no reason to fail.
+    let _ = builder.digests.save();
+    let image = built?;
+    for tag in &options.tags {
+        store.tag(tag, &image.manifest)?;
+    }
+    Ok(Built { image, steps: builder.steps })
+}
+
+/// The ignore file of this Dockerfile, or that of the context.
+fn read_ignore(options: &BuildOptions, dockerfile: &std::path::Path) -> Result<Option<String>> {
+    let mut own = dockerfile.as_os_str().to_owned();
+    own.push(".dockerignore");
+    for path in [PathBuf::from(own), options.context.join(".dockerignore")] {
+        match std::fs::read(&path) {
+            Ok(bytes) => return Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(BuildError::Context { path, source }),
+        }
+    }
+    Ok(None)
+}
+
+impl<'b> Builder<'b> {
+    fn place(&self, range: TextRange, instruction: Option<&Instruction<'_>>) -> Place {
+        Place {
+            file: self.file_path.clone(),
+            line: self.lines.line(range.start),
+            range,
+            instruction: instruction.map(|instruction| instruction.logical.text.trim().to_owned()).unwrap_or_default(),
+        }
+    }
+
+    /// Refuses a file with errors, with all of them.
+    fn check(&self) -> Result<()> {
+        let mut errors: Vec<FileError> = Vec::new();
+        for error in &self.file.errors {
+            let place = self.place(error.range, None);
+            errors.push(FileError { place, message: error.message.clone(), help: error.help.clone() });
+        }
+        for error in &self.stages.errors {
+            let place = self.place(error.range, None);
+            errors.push(FileError { place, message: error.message.clone(), help: None });
+        }
+        errors.sort_by_key(|error| error.place.range.start);
+        if errors.is_empty() { Ok(()) } else { Err(BuildError::Syntax { file: self.file_path.clone(), errors }) }
+    }
+
+    fn build(&mut self) -> Result<Image> {
+        let target = self.stages.target(self.options.target.as_deref()).ok_or_else(|| BuildError::Target {
+            file: self.file_path.clone(),
+            name: self.options.target.clone().unwrap_or_default(),
+            known: self.stages.stages.iter().filter_map(|stage| stage.name.clone()).collect(),
+        })?;
+        let needed = self.stages.needed(target);
+        self.total = needed.iter().filter_map(|index| self.stages.stages.get(*index)).map(|s| s.instructions.len()).sum();
+        for index in needed {
+            let finished = self.stage(index)?;
+            self.finished.insert(index, finished);
+        }
+        let Some(mut finished) = self.finished.remove(&target) else {
+            return Err(StoreError::NoImage("of the target stage".to_owned()).into());
+        };
+        let image = &mut finished.state.image;
+        image.config.labels.extend(self.options.labels.clone());
+        if let Some(epoch) = self.options.epoch {
+            image.created = Some(epoch_text(epoch));
+        }
+        // Docker's own leftovers of the base say nothing about this image.
+        for stale in ["container", "container_config", "docker_version", "id", "parent"] {
+            image.other.remove(stale);
+        }
+        Ok(self.store.put_image(image, &finished.layers, &BTreeMap::new())?)
+    }
+
+    fn stage(&mut self, index: usize) -> Result<Finished> {
+        let Some(stage) = self.stages.stages.get(index).cloned() else {
+            return Err(StoreError::NoImage(format!("of stage {index}")).into());
+        };
+        let from = self.file.instructions.get(stage.from);
+        let place = self.place(from.map(|from| from.range).unwrap_or_default(), from);
+        let base_name = stage.base_name.clone();
+        self.progress.event(Event::Stage { index, name: stage.name.as_deref(), base: &base_name });
+        let platform = match &stage.platform {
+            Some(text) => Platform::parse(text).ok_or_else(|| BuildError::Instruction {
+                place: place.clone(),
+                message: format!("{text} is no platform"),
+                help: Some("write it as linux/amd64 or linux/arm64/v8".to_owned()),
+            })?,
+            None => self.platform.clone(),
+        };
+        let mut finished = match &stage.base {
+            Base::Scratch => Finished { state: State::scratch(&self.globals.platform), layers: Vec::new() },
+            Base::Stage(base) => match self.finished.get(base) {
+                Some(base) => Finished { state: base.state.child(), layers: base.layers.clone() },
+                None => return Err(StoreError::NoImage(format!("of stage {base}")).into()),
+            },
+            Base::Image(name) => {
+                let image = self.image(name, &platform, &place)?;
+                Finished { state: State::new(image.config.clone()), layers: image.layers }
+            }
+            Base::Unresolved(word) => {
+                let message = format!("{word} expands to nothing, so there is no image to build on");
+                let help = Some("give the ARG a default before the first FROM, or pass --build-arg".to_owned());
+                return Err(BuildError::Instruction { place, message, help });
+            }
+        };
+        let filtered = |name: &Option<String>| {
+            let names = &self.options.no_cache_filter;
+            name.as_ref().is_some_and(|name| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
+        };
+        let use_cache = !self.options.no_cache && !filtered(&stage.name);
+        for trigger in std::mem::take(&mut finished.state.image.config.on_build) {
+            let parsed = plimsoll_parser::parse(&trigger);
+            if let Some(error) = parsed.errors.first() {
+                let message = format!("the ONBUILD trigger `{trigger}` of {base_name}: {}", error.message);
+                return Err(BuildError::Instruction { place, message, help: None });
+            }
+            for instruction in &parsed.instructions {
+                let place = Place { instruction: trigger.clone(), ..place.clone() };
+                self.step(index, &mut finished, instruction, place, use_cache)?;
+            }
+        }
+        for instruction in self.file.instructions.get(stage.instructions.clone()).unwrap_or_default() {
+            let place = self.place(instruction.range, Some(instruction));
+            self.step(index, &mut finished, instruction, place, use_cache)?;
+        }
+        Ok(finished)
+    }
+
+    fn step(
+        &mut self,
+        stage: usize,
+        finished: &mut Finished,
+        instruction: &Instruction<'_>,
+        place: Place,
+        use_cache: bool,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let number = self.steps.len() + 1;
+        self.total = self.total.max(number);
+        self.progress.event(Event::Step {
+            number,
+            total: self.total,
+            stage,
+            instruction: &place.instruction,
+            line: place.line,
+        });
+        if let Kind::Arg(declared) = &instruction.kind {
+            self.warn_of_secrets(declared.iter().map(|arg| arg.name.as_str()), place.line);
+        }
+        let step = finished.state.step(instruction, &self.globals).map_err(|error| BuildError::Instruction {
+            place: Place { range: error.range, line: self.lines.line(error.range.start), ..place.clone() },
+            message: error.message,
+            help: None,
+        })?;
+        let Step { action, created_by } = step;
+        let said = created_by.clone().unwrap_or_default();
+        let done = match &action {
+            Action::Configure => None,
+            Action::MakeDir { path, owner } => Some(self.make_dir(path, owner, &finished.layers, &place, use_cache)?),
+            Action::Copy(copy) => Some(self.copy(copy, stage, &finished.layers, &place, use_cache)?),
+            Action::Run(run) => Some(self.run(run, stage, &finished.layers, &place, use_cache)?),
+        };
+        let image = &mut finished.state.image;
+        let mut report = StepReport {
+            stage,
+            range: place.range,
+            line: place.line,
+            created_by: said.clone(),
+            key: None,
+            cached: true,
+            duration: Duration::ZERO,
+            layer: None,
+        };
+        let empty_layer = done.is_none();
+        if let Some(Done { key, cached, entry }) = done {
+            let layer = Layer { created_by: Some(said.clone()), ..entry.layer };
+            finished.layers.push(layer.clone());
+            image.created = Some(entry.created);
+            report.key = Some(key);
+            report.cached = cached;
+            report.layer = Some(layer);
+        }
+        if let Some(epoch) = self.options.epoch {
+            image.created = Some(epoch_text(epoch));
+        }
+        if created_by.is_some() {
+            let created = image.created.clone();
+            let comment = Some("buildkit.dockerfile.v0".to_owned());
+            image.history.push(History { created, created_by, comment, empty_layer, ..History::default() });
+        }
+        report.duration = started.elapsed();
+        let layer = report.layer.as_ref().map(|layer| layer.size);
+        self.progress.event(Event::Done { number, cached: report.cached, duration: report.duration, layer });
+        self.steps.push(report);
+        Ok(())
+    }
+
+    fn warn_of_secrets<'n>(&mut self, names: impl Iterator<Item = &'n str>, line: u32) {
+        for name in names {
+            let lower = name.to_lowercase();
+            if ["password", "secret", "token", "apikey", "api_key"].iter().any(|word| lower.ends_with(word)) {
+                let message = format!("ARG {name}: its value stays readable in the image's history; use RUN --mount=type=secret");
+                self.progress.event(Event::Warning { message: &message, line: Some(line) });
+            }
+        }
+    }
+
+    /// What the store knows under this key, its layer being there.
+    fn known(&self, key: &Digest, use_cache: bool) -> Option<Cached> {
+        if !use_cache {
+            return None;
+        }
+        let cached: Cached = self.store.cache_get(key)?;
+        cached.layer.blob.is_some_and(|blob| self.store.has_blob(&blob)).then_some(cached)
+    }
+
+    fn keep(&self, key: &Digest, layer: Layer) -> Result<Cached> {
+        let created = self.options.epoch.map_or_else(|| rfc3339(SystemTime::now()), epoch_text);
+        let cached = Cached { layer, created };
+        self.store.cache_put(key, &cached)?;
+        Ok(cached)
+    }
+
+    /// The time of what is made without having one, in seconds.
+    fn now(&self) -> i64 {
+        let now = || UNIX_EPOCH.elapsed().map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        self.options.epoch.unwrap_or_else(now)
+    }
+
+    /// An image by its name: from the store, or from its registry.
+    fn image(&mut self, name: &str, platform: &Platform, place: &Place) -> Result<Image> {
+        let id = (name.to_owned(), platform.to_string());
+        if let Some(image) = self.images.get(&id) {
+            return Ok(image.clone());
+        }
+        let mut tried = Vec::new();
+        let mut found = None;
+        let in_store = |tried: &mut Vec<String>| match self.store.resolve_for(name, platform) {
+            Ok(Some(image)) => Some(image),
+            Ok(None) => {
+                tried.push(format!("the store {} does not have it for {platform}", self.store.root().display()));
+                None
+            }
+            Err(error) => {
+                tried.push(format!("the store failed to {error}"));
+                None
+            }
+        };
+        if self.options.pull != Pull::Always {
+            found = in_store(&mut tried);
+        }
+        if found.is_none() {
+            if self.options.pull == Pull::Never {
+                tried.push("fetching images is turned off (--pull never)".to_owned());
+            } else {
+                let progress = &mut *self.progress;
+                let mut tell = |done: u64, total: Option<u64>| progress.event(Event::Pull { image: name, done, total });
+                match fetch_image(name, self.store, platform, &mut tell) {
+                    Ok(image) => found = Some(image),
+                    Err(error) => tried.push(format!("the registry: failed to {error}")),
+                }
+            }
+        }
+        let Some(image) = found else {
+            return Err(BuildError::Base { place: place.clone(), image: name.to_owned(), tried });
+        };
+        self.images.insert(id, image.clone());
+        Ok(image)
+    }
+
+    /// What `--from=` or `from=` names: its layers.
+    fn origin(&mut self, name: &str, stage: usize, place: &Place) -> Result<Vec<Layer>> {
+        if let Some(index) = self.stages.find(name)
+            && index < stage
+            && let Some(finished) = self.finished.get(&index)
+        {
+            return Ok(finished.layers.clone());
+        }
+        let platform = self.platform.clone();
+        Ok(self.image(name, &platform, place)?.layers)
+    }
+}
+
+fn fetch_image(
+    name: &str,
+    _store: &Store,
+    _platform: &Platform,
+    _tell: &mut dyn FnMut(u64, Option<u64>),
+) -> std::result::Result<Image, String> {
+    Err(format!("fetch {name}: registries cannot be asked"))
+}
+
+/// A step that made a layer.
+struct Done {
+    key: Digest,
+    cached: bool,
+    entry: Cached,
+}
+
+fn epoch_text(epoch: i64) -> String {
+    rfc3339(UNIX_EPOCH + Duration::from_secs(u64::try_from(epoch).unwrap_or(0)))
+}
+
+/// The chain ID of these layers as bytes; none for no layers.
+fn chain(layers: &[Layer]) -> Vec<u8> {
+    layers.last().map(|layer| layer.chain_id.as_bytes().to_vec()).unwrap_or_default()
+}

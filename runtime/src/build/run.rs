@@ -1,0 +1,415 @@
+//! RUN: a process in the root filesystem so far, and what it changed as a layer.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::gather::{Taking, digest, field, gather};
+use super::upper::{EmptyTree, Upper};
+use super::{BuildError, Builder, Done, Place, Result, Secret, chain, copy};
+use crate::digest::{Digest, Hasher};
+use crate::exec::{self, Capabilities, Mount, MountKind, Network, Process, Seccomp, Security, Status, Stream};
+use crate::image::Layer;
+use crate::layer::LayerError;
+use crate::plan::{DEFAULT_PATH, MountSpec, MountType, RunAction, Sharing};
+use crate::rootfs::{DirTree, resolve};
+use crate::snapshot::{Active, CommitOptions, SnapshotError, View};
+
+/// Lines of output that an error shows.
+const LAST_LINES: usize = 30;
+
+/// What a mount shows, and what has to stay as long as it is shown.
+#[derive(Default)]
+struct Mounts {
+    mounts: Vec<Mount>,
+    env: Vec<(String, String)>,
+    _views: Vec<View>,
+    _actives: Vec<Active>,
+    _locks: Vec<File>,
+    _private: Vec<crate::store::Scratch>,
+}
+
+impl Builder<'_> {
+    /// RUN.
+    pub(super) fn run(
+        &mut self,
+        action: &RunAction,
+        stage: usize,
+        parent: &[Layer],
+        place: &Place,
+        use_cache: bool,
+    ) -> Result<Done> {
+        let key = self.run_key(action, stage, parent, place)?;
+        if let Some(entry) = self.known(&key, use_cache) {
+            return Ok(Done { key, cached: true, entry });
+        }
+        let wrong = |message: String| BuildError::Instruction { place: place.clone(), message, help: None };
+        let active = self.snapshots.prepare(parent).map_err(|e| self.snapshot_error(e, place))?;
+        let user = exec::lookup_user(active.root(), &action.user).map_err(|error| BuildError::Instruction {
+            place: place.clone(),
+            message: error.to_string(),
+            help: Some("make the user in an earlier step, or give numbers".to_owned()),
+        })?;
+        let mut process = Process::new(active.root(), action.args.iter().cloned());
+        process.env.clone_from(&action.env);
+        if process.env_value("PATH").is_none() {
+            process.env.insert(0, ("PATH".to_owned(), DEFAULT_PATH.to_owned()));
+        }
+        for (name, value) in self.globals.proxies() {
+            if process.env_value(&name).is_none() {
+                process.env.push((name, value));
+            }
+        }
+        if process.env_value("HOME").is_none() {
+            process.env.push(("HOME".to_owned(), user.home.clone()));
+        }
+        process.user = user;
+        process.cwd.clone_from(&action.cwd);
+        process.extra_hosts = self.options.extra_hosts.iter().map(|(name, address)| (address.clone(), name.clone())).collect();
+        process.network = match action.network.as_deref() {
+            None | Some("default" | "") => self.options.network,
+            Some("host") => Network::Host,
+            Some("none") => Network::None,
+            Some(other) => return Err(wrong(format!("--network={other} is not default, none or host"))),
+        };
+        match action.security.as_deref() {
+            None | Some("sandbox" | "") => {}
+            Some("insecure") if self.options.allow_insecure => {
+                process.security = Security::Insecure;
+                process.seccomp = Seccomp::Unconfined;
+                process.capabilities = Capabilities::ALL;
+            }
+            Some("insecure") => {
+                return Err(BuildError::Instruction {
+                    place: place.clone(),
+                    message: "--security=insecure is not allowed".to_owned(),
+                    help: Some("allow it with --allow security.insecure".to_owned()),
+                });
+            }
+            Some(other) => return Err(wrong(format!("--security={other} is not sandbox or insecure"))),
+        }
+        let mut mounts = Mounts::default();
+        for spec in &action.mounts {
+            self.mount(spec, stage, place, &mut mounts)?;
+        }
+        if let Some((path, text)) = &action.script {
+            mounts.mounts.push(Mount::file(path.clone(), text.clone().into_bytes(), 0o755, 0, 0));
+        }
+        process.mounts.append(&mut mounts.mounts);
+        for (name, value) in mounts.env.drain(..) {
+            process.set_env(&name, value);
+        }
+        if let Some(bundle) = &self.options.ca_bundle {
+            exec::ca_bundle_mounts(bundle).apply(&mut process);
+        }
+        let mut last: VecDeque<String> = VecDeque::new();
+        let progress = &mut *self.progress;
+        let outcome = exec::run_streaming(&process, &mut |stream, line| {
+            let line = String::from_utf8_lossy(line);
+            progress.event(super::Event::Output { stderr: stream == Stream::Stderr, line: &line });
+            if last.len() == LAST_LINES {
+                last.pop_front();
+            }
+            last.push_back(line.into_owned());
+        });
+        drop(mounts);
+        let outcome = outcome.map_err(|source| BuildError::Exec { place: place.clone(), source })?;
+        if !outcome.success() {
+            let status = match outcome.status {
+                Status::Exited(code) => format!("exit code {code}"),
+                Status::Signaled(signal) => format!("signal {signal}"),
+                Status::TimedOut => "its time over".to_owned(),
+            };
+            return Err(BuildError::Step {
+                place: place.clone(),
+                command: action.args.join(" "),
+                status,
+                code: outcome.status.code(),
+                output: last.into(),
+            });
+        }
+        let options = CommitOptions { created_by: None, clamp: self.options.epoch };
+        let layer = self.snapshots.commit(active, &options).map_err(|e| self.snapshot_error(e, place))?;
+        let entry = self.keep(&key, layer)?;
+        Ok(Done { key, cached: false, entry })
+    }
+
+    fn run_key(&mut self, action: &RunAction, stage: usize, parent: &[Layer], place: &Place) -> Result<Digest> {
+        let mut hasher = self.key(b"run", parent);
+        field(&mut hasher, &(action.args.len() as u64).to_le_bytes());
+        for text in &action.args {
+            field(&mut hasher, text.as_bytes());
+        }
+        let mut env = action.env.clone();
+        env.sort();
+        field(&mut hasher, &(env.len() as u64).to_le_bytes());
+        for (name, value) in &env {
+            field(&mut hasher, name.as_bytes());
+            field(&mut hasher, value.as_bytes());
+        }
+        let network = format!("{:?}", self.options.network);
+        for text in [
+            action.cwd.as_str(),
+            action.user.as_str(),
+            action.network.as_deref().unwrap_or(&network),
+            action.security.as_deref().unwrap_or_default(),
+        ] {
+            field(&mut hasher, text.as_bytes());
+        }
+        for (name, address) in &self.options.extra_hosts {
+            field(&mut hasher, name.as_bytes());
+            field(&mut hasher, address.as_bytes());
+        }
+        if let Some((path, text)) = &action.script {
+            field(&mut hasher, path.as_bytes());
+            field(&mut hasher, text.as_bytes());
+        }
+        for spec in &action.mounts {
+            self.mount_key(spec, stage, place, &mut hasher)?;
+        }
+        Ok(hasher.finish())
+    }
+
+    /// What a mount adds to a key: what it shows, but neither what a cache holds nor a secret.
+    fn mount_key(&mut self, spec: &MountSpec, stage: usize, place: &Place, hasher: &mut Hasher) -> Result<()> {
+        let numbers = [spec.mode.unwrap_or(u32::MAX), spec.uid, spec.gid, u32::from(spec.read_only), u32::from(spec.required)];
+        field(hasher, format!("{:?}", spec.kind).as_bytes());
+        field(hasher, format!("{:?}", spec.sharing).as_bytes());
+        for text in [&spec.target, &spec.source, spec.id.as_ref().unwrap_or(&String::new()), spec.env.as_ref().unwrap_or(&String::new())] {
+            field(hasher, text.as_bytes());
+        }
+        for number in numbers {
+            field(hasher, &number.to_le_bytes());
+        }
+        field(hasher, &spec.size.unwrap_or(0).to_le_bytes());
+        if !matches!(spec.kind, MountType::Bind | MountType::Cache) {
+            return Ok(());
+        }
+        match &spec.from {
+            Some(from) => {
+                let layers = self.origin(from, stage, place)?;
+                field(hasher, &chain(&layers));
+            }
+            None if spec.kind == MountType::Bind => {
+                let taking = Taking { exclude: &[], parents: false };
+                let found = gather(&self.context, &literal(&spec.source), &taking).map_err(|_| self.no_mount_source(spec, place))?;
+                digest(&self.context, &found, &self.digests, false, hasher).map_err(|_| self.no_mount_source(spec, place))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn no_mount_source(&self, spec: &MountSpec, place: &Place) -> BuildError {
+        let source = spec.source.trim_start_matches('/').to_owned();
+        BuildError::NotFound {
+            place: Place { range: spec.range, ..place.clone() },
+            ignored: self.context.leaves_out(Path::new(&source)),
+            source_path: source,
+            origin: spec.from.clone().unwrap_or_else(|| "the build context".to_owned()),
+            similar: None,
+        }
+    }
+
+    fn mount(&mut self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<()> {
+        let io = |action: &'static str, path: &Path| {
+            let (place, path) = (place.clone(), path.to_owned());
+            move |source| BuildError::Layer { place, source: SnapshotError::from(LayerError::Io { action, path, source }) }
+        };
+        match spec.kind {
+            MountType::Bind => {
+                let layers = match &spec.from {
+                    Some(from) => self.origin(from, stage, place)?,
+                    None => vec![self.context_layer(spec, place)?],
+                };
+                let root = if spec.read_only {
+                    let view = self.snapshots.view(&layers).map_err(|e| self.snapshot_error(e, place))?;
+                    let root = view.root().to_owned();
+                    mounts._views.push(view);
+                    root
+                } else {
+                    let active = self.snapshots.prepare(&layers).map_err(|e| self.snapshot_error(e, place))?;
+                    let root = active.root().to_owned();
+                    mounts._actives.push(active);
+                    root
+                };
+                let tree = DirTree::open(&root).map_err(io("open", &root))?;
+                let found = resolve(&tree, Path::new(&spec.source), true).map_err(io("find", Path::new(&spec.source)))?;
+                if found.node.is_none() {
+                    return Err(self.no_mount_source(spec, place));
+                }
+                mounts.mounts.push(Mount::bind(root.join(found.path), spec.target.clone(), spec.read_only));
+            }
+            MountType::Cache => {
+                let path = self.cache_dir(spec, stage, place, mounts)?;
+                mounts.mounts.push(Mount::bind(path, spec.target.clone(), spec.read_only));
+            }
+            MountType::Tmpfs => {
+                mounts.mounts.push(Mount::tmpfs(spec.target.clone(), spec.size));
+            }
+            MountType::Secret => {
+                let id = spec.id.clone().unwrap_or_default();
+                let Some(secret) = self.options.secrets.get(&id) else {
+                    if spec.required {
+                        return Err(BuildError::Instruction {
+                            place: Place { range: spec.range, ..place.clone() },
+                            message: format!("secret {id}: not found, and the mount requires it"),
+                            help: Some(format!("pass --secret id={id},src=FILE")),
+                        });
+                    }
+                    return Ok(());
+                };
+                let content = match secret {
+                    Secret::Value(bytes) => bytes.clone(),
+                    Secret::File(path) => std::fs::read(path).map_err(io("read the secret", path))?,
+                };
+                if let Some(name) = &spec.env {
+                    mounts.env.push((name.clone(), String::from_utf8_lossy(&content).into_owned()));
+                }
+                if !spec.target.is_empty() {
+                    let mode = spec.mode.unwrap_or(0o400);
+                    let kind = MountKind::File { content, mode, uid: spec.uid, gid: spec.gid };
+                    mounts.mounts.push(Mount { target: spec.target.clone(), kind, read_only: true });
+                }
+            }
+            MountType::Ssh => {
+                let id = spec.id.clone().unwrap_or_default();
+                let Some(socket) = self.options.ssh.get(&id) else {
+                    if spec.required {
+                        return Err(BuildError::Instruction {
+                            place: Place { range: spec.range, ..place.clone() },
+                            message: format!("ssh agent {id}: not given, and the mount requires it"),
+                            help: Some(format!("pass --ssh {id}")),
+                        });
+                    }
+                    return Ok(());
+                };
+                mounts.mounts.push(Mount::bind(socket.clone(), spec.target.clone(), false));
+                mounts.env.push(("SSH_AUTH_SOCK".to_owned(), spec.target.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of the context that a mount shows, as a layer on nothing: owners, and what the ignore file leaves out, are
+    /// then those of a COPY.
+    fn context_layer(&mut self, spec: &MountSpec, place: &Place) -> Result<Layer> {
+        let taking = Taking { exclude: &[], parents: false };
+        let source = literal(&spec.source);
+        let found = gather(&self.context, &source, &taking).map_err(|_| self.no_mount_source(spec, place))?;
+        let mut hasher = self.key(b"context mount", &[]);
+        field(&mut hasher, spec.source.as_bytes());
+        digest(&self.context, &found, &self.digests, false, &mut hasher).map_err(|_| self.no_mount_source(spec, place))?;
+        let key = hasher.finish();
+        if let Some(entry) = self.known(&key, true) {
+            return Ok(entry.layer);
+        }
+        let lower = EmptyTree;
+        let mut upper = Upper::new(&lower, self.now());
+        let copying = copy::Copying { chown: None, chmod: None, keeps_owners: false };
+        for source in &found {
+            copy::copy(&mut upper, &self.context, 0, source, &spec.source, &copying).map_err(|error| BuildError::Copy {
+                place: place.clone(),
+                path: error.path,
+                reason: error.reason,
+            })?;
+        }
+        let layer = self.snapshots.commit_tar(&[], &CommitOptions::default(), |writer| {
+            upper.write(writer, &[&self.context], &[]).map_err(SnapshotError::from)
+        });
+        let layer = layer.map_err(|e| self.snapshot_error(e, place))?;
+        Ok(self.keep(&key, layer)?.layer)
+    }
+
+    /// The directory of a cache mount: in the store, or with `sharing=private` one of its own where another build has it.
+    fn cache_dir(&mut self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<PathBuf> {
+        let io = |action: &'static str, path: &Path| {
+            let (place, path) = (place.clone(), path.to_owned());
+            move |source| BuildError::Layer { place, source: SnapshotError::from(LayerError::Io { action, path, source }) }
+        };
+        let id = spec.id.clone().unwrap_or_default();
+        let from = match &spec.from {
+            Some(from) => Some(self.origin(from, stage, place)?),
+            None => None,
+        };
+        let name = Digest::of(id.as_bytes()).hex();
+        let directory = self.store.private_dir("cache-mounts")?.join(name);
+        let path = directory.join("fs");
+        std::fs::create_dir_all(&directory).map_err(io("create", &directory))?;
+        let lock_path = directory.join("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io("open", &lock_path))?;
+        let mut path = path;
+        match spec.sharing {
+            Sharing::Shared => lock.lock_shared().map_err(io("lock", &lock_path))?,
+            Sharing::Locked => lock.lock().map_err(io("lock", &lock_path))?,
+            Sharing::Private if lock.try_lock().is_err() => {
+                let scratch = self.store.scratch()?;
+                path = scratch.path().join("fs");
+                mounts._private.push(scratch);
+            }
+            Sharing::Private => {}
+        }
+        mounts._locks.push(lock);
+        if path.is_dir() {
+            return Ok(path);
+        }
+        // What it begins with is made beside it, so that nobody sees half of it.
+        let scratch = self.store.scratch()?;
+        let fresh = scratch.path().join("fs");
+        std::fs::create_dir(&fresh).map_err(io("create", &fresh))?;
+        if let Some(layers) = &from {
+            let view = self.snapshots.view(layers).map_err(|e| self.snapshot_error(e, place))?;
+            let tree = DirTree::open(view.root()).map_err(io("open", view.root()))?;
+            let taking = Taking { exclude: &[], parents: false };
+            let found = gather(&tree, &literal(&spec.source), &taking).map_err(|_| self.no_mount_source(spec, place))?;
+            for source in &found {
+                for below in &source.below {
+                    let (old, new) = (view.root().join(&source.root).join(&below.path), fresh.join(&below.path));
+                    copy_plain(&old, &new, &below.node).map_err(io("copy", &new))?;
+                }
+            }
+        }
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(spec.mode.unwrap_or(0o755)))
+            .and_then(|()| std::os::unix::fs::chown(&fresh, Some(spec.uid), Some(spec.gid)))
+            .map_err(io("set owner and mode of", &fresh))?;
+        match std::fs::rename(&fresh, &path) {
+            Ok(()) => Ok(path),
+            Err(_) if path.is_dir() => Ok(path),
+            Err(error) => Err(io("create", &path)(error)),
+        }
+    }
+
+    pub(super) fn snapshot_error(&self, source: SnapshotError, place: &Place) -> BuildError {
+        BuildError::Layer { place: place.clone(), source }
+    }
+}
+
+/// A path that means itself, wildcards included.
+fn literal(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn copy_plain(old: &Path, new: &Path, node: &crate::rootfs::Node) -> std::io::Result<()> {
+    use crate::rootfs::NodeKind;
+    match node.kind {
+        NodeKind::Dir => std::fs::create_dir(new)?,
+        NodeKind::File => {
+            std::fs::copy(old, new)?;
+        }
+        NodeKind::Symlink => std::os::unix::fs::symlink(std::fs::read_link(old)?, new)?,
+        _ => return Ok(()),
+    }
+    std::os::unix::fs::lchown(new, Some(node.uid), Some(node.gid))?;
+    if node.kind != NodeKind::Symlink {
+        std::fs::set_permissions(new, std::fs::Permissions::from_mode(node.mode))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,350 @@
+//! A layer being made on top of a file tree that is only looked at: what overlayfs does, without a mount.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use crate::layer::{Entry, Kind, LayerError, TarWriter};
+use crate::rootfs::{Node, NodeKind, Tree, bytes};
+
+/// A tree with nothing in it but its root.
+#[derive(Debug)]
+pub(super) struct EmptyTree;
+
+pub(super) const EMPTY_DIR: Node = Node {
+    kind: NodeKind::Dir,
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    mtime: (0, 0),
+    ctime: (0, 0),
+    inode: (0, 0),
+    links: 1,
+    device: 0,
+};
+
+impl Tree for EmptyTree {
+    fn node(&self, path: &Path) -> io::Result<Option<Node>> {
+        Ok(path.as_os_str().is_empty().then_some(EMPTY_DIR))
+    }
+    fn link(&self, _path: &Path) -> io::Result<PathBuf> {
+        Err(Errno::ENOENT.into())
+    }
+    fn entries(&self, _path: &Path) -> io::Result<Vec<(OsString, Node)>> {
+        Ok(Vec::new())
+    }
+    fn open(&self, _path: &Path) -> io::Result<File> {
+        Err(Errno::ENOENT.into())
+    }
+    fn xattr(&self, _path: &Path, _name: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+}
+
+/// Where the bytes of a file come from.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// Here they are.
+    Bytes(Vec<u8>),
+    /// A file of one of the trees that are copied from, by number.
+    Tree { tree: usize, path: PathBuf, size: u64 },
+    /// A piece of a file set aside, by number.
+    Spool { spool: usize, offset: u64, size: u64 },
+}
+
+impl Content {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Tree { size, .. } | Self::Spool { size, .. } => *size,
+        }
+    }
+}
+
+/// What an entry of the layer is.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Dir,
+    File(Content),
+    Symlink(PathBuf),
+    Fifo,
+    Device { block: bool, number: u64 },
+}
+
+/// An entry of the layer.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub(super) body: Body,
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mtime: i64,
+    pub(super) capability: Option<Vec<u8>>,
+    /// Files with the same number are one file.
+    pub(super) file: Option<u64>,
+    /// A directory that is there below with the same owner and mode: written only as the parent of something.
+    pub(super) same: bool,
+    /// Nothing below is known of this path.
+    fresh: bool,
+}
+
+/// Owner and mode of what is made on the way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// A layer being made.
+pub(super) struct Upper<'l> {
+    lower: &'l dyn Tree,
+    entries: BTreeMap<PathBuf, Made>,
+    /// The time of what has none of its own.
+    now: i64,
+    files: u64,
+}
+
+impl Made {
+    pub(super) fn new(body: Body, manner: Manner, mtime: i64) -> Self {
+        let Manner { mode, uid, gid } = manner;
+        Self { body, mode, uid, gid, mtime, capability: None, file: None, same: false, fresh: false }
+    }
+}
+
+impl<'l> Upper<'l> {
+    pub(super) fn new(lower: &'l dyn Tree, now: i64) -> Self {
+        Self { lower, entries: BTreeMap::new(), now, files: 0 }
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The first of many numbers for files that nobody else gets.
+    pub(super) fn new_file_numbers(&mut self) -> u64 {
+        self.files += 1 << 32;
+        self.files
+    }
+
+    /// What this layer itself has at `path`.
+    pub(super) fn made_mut(&mut self, path: &Path) -> Option<&mut Made> {
+        self.entries.get_mut(path)
+    }
+
+    /// Makes `path`, free of links, and its missing parents. What is there stays as it is.
+    pub(super) fn make_dirs(&mut self, path: &Path, manner: Manner) -> io::Result<()> {
+        let mut here = PathBuf::new();
+        for name in path.iter() {
+            here.push(name);
+            match self.node(&here)? {
+                Some(node) if node.is_dir() => {}
+                Some(_) => return Err(Errno::ENOTDIR.into()),
+                None => {
+                    let now = self.now;
+                    self.put(here.clone(), Made::new(Body::Dir, manner, now))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts something at `path`, whose parent is there. A directory over a directory changes its owner and mode.
+    pub(super) fn put(&mut self, path: PathBuf, mut made: Made) -> io::Result<()> {
+        let old = self.node(&path)?;
+        let is_dir = matches!(made.body, Body::Dir);
+        match old {
+            Some(node) if node.is_dir() != is_dir => {
+                return Err(if is_dir { Errno::ENOTDIR.into() } else { Errno::EISDIR.into() });
+            }
+            Some(node) if is_dir => {
+                let known = self.entries.get(&path);
+                made.fresh = known.is_some_and(|known| known.fresh);
+                let unchanged = (made.mode, made.uid, made.gid) == (node.mode, node.uid, node.gid);
+                made.same = unchanged && known.is_none_or(|known| known.same);
+            }
+            Some(_) => {}
+            None => made.fresh = true,
+        }
+        self.entries.insert(path, made);
+        Ok(())
+    }
+
+    /// Takes note that the directory at `path`, free of links, has this time of change.
+    pub(super) fn touch(&mut self, path: &Path, mtime: i64) -> io::Result<()> {
+        if path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        if let Some(made) = self.entries.get_mut(path) {
+            made.mtime = mtime;
+            return Ok(());
+        }
+        if let Some(node) = self.lower.node(path)? {
+            let manner = Manner { mode: node.mode, uid: node.uid, gid: node.gid };
+            let mut made = Made::new(Body::Dir, manner, mtime);
+            made.same = true;
+            self.entries.insert(path.to_owned(), made);
+        }
+        Ok(())
+    }
+
+    /// Writes the layer. Parents of what changed are part of it.
+    pub(super) fn write<W: io::Write>(
+        mut self,
+        writer: &mut TarWriter<W>,
+        trees: &[&(dyn Tree + Sync)],
+        spools: &[File],
+    ) -> Result<(), LayerError> {
+        self.add_parents().map_err(|source| LayerError::Stream { action: "look for the parents of", source })?;
+        let mut first_names: HashMap<u64, &Path> = HashMap::new();
+        for (path, made) in &self.entries {
+            if made.same {
+                continue;
+            }
+            let target;
+            let kind = match &made.body {
+                Body::Dir => Kind::Dir,
+                Body::Fifo => Kind::Fifo,
+                Body::Symlink(to) => {
+                    target = to.clone();
+                    Kind::Symlink(bytes(&target))
+                }
+                Body::Device { block, number } => {
+                    let (major, minor) = (device_major(*number), device_minor(*number));
+                    if *block { Kind::Block { major, minor } } else { Kind::Char { major, minor } }
+                }
+                Body::File(content) => match made.file.and_then(|file| first_names.get(&file).copied()) {
+                    Some(first) => Kind::HardLink(bytes(first)),
+                    None => {
+                        if let Some(file) = made.file {
+                            first_names.insert(file, path);
+                        }
+                        Kind::File { size: content.size() }
+                    }
+                },
+            };
+            let xattrs: Vec<(Vec<u8>, Vec<u8>)> = match (&made.capability, kind) {
+                (Some(value), Kind::File { .. }) => vec![(b"security.capability".to_vec(), value.clone())],
+                _ => Vec::new(),
+            };
+            let entry = Entry {
+                path: bytes(path),
+                kind,
+                mode: made.mode,
+                uid: made.uid,
+                gid: made.gid,
+                mtime: made.mtime,
+                xattrs: &xattrs,
+            };
+            let (Body::File(content), Kind::File { .. }) = (&made.body, kind) else {
+                writer.entry(&entry)?;
+                continue;
+            };
+            let read_error = |source| LayerError::Io { action: "read", path: path.clone(), source };
+            match content {
+                Content::Bytes(bytes) => writer.entry_with(&entry, &mut bytes.as_slice())?,
+                Content::Tree { tree, path: from, size: _ } => {
+                    let tree = trees.get(*tree).ok_or_else(|| read_error(Errno::EBADF.into()))?;
+                    let mut file = tree
+                        .open(from)
+                        .map_err(|source| LayerError::Io { action: "open", path: from.clone(), source })?;
+                    writer.entry_with(&entry, &mut file)?;
+                }
+                Content::Spool { spool, offset, size } => {
+                    let file = spools.get(*spool).ok_or_else(|| read_error(Errno::EBADF.into()))?;
+                    let mut piece = At { file, offset: *offset }.take(*size);
+                    writer.entry_with(&entry, &mut piece)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_parents(&mut self) -> io::Result<()> {
+        let changed: Vec<PathBuf> =
+            self.entries.iter().filter(|(_, made)| !made.same).map(|(path, _)| path.clone()).collect();
+        for path in changed {
+            let mut parent = path.parent();
+            while let Some(directory) = parent.filter(|directory| !directory.as_os_str().is_empty()) {
+                if !self.entries.contains_key(directory) {
+                    self.touch(directory, self.now)?;
+                }
+                match self.entries.get_mut(directory) {
+                    // Whoever changed it has seen to its parents too.
+                    Some(made) if !made.same => break,
+                    Some(made) => made.same = false,
+                    None => {}
+                }
+                parent = directory.parent();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tree for Upper<'_> {
+    fn node(&self, path: &Path) -> io::Result<Option<Node>> {
+        if let Some(made) = self.entries.get(path) {
+            let kind = match made.body {
+                Body::Dir => NodeKind::Dir,
+                Body::File(_) => NodeKind::File,
+                Body::Symlink(_) => NodeKind::Symlink,
+                Body::Fifo => NodeKind::Fifo,
+                Body::Device { block: false, .. } => NodeKind::Char,
+                Body::Device { block: true, .. } => NodeKind::Block,
+            };
+            return Ok(Some(Node { kind, mode: made.mode, uid: made.uid, gid: made.gid, ..EMPTY_DIR }));
+        }
+        if path.parent().and_then(|parent| self.entries.get(parent)).is_some_and(|parent| parent.fresh) {
+            return Ok(None);
+        }
+        self.lower.node(path)
+    }
+
+    fn link(&self, path: &Path) -> io::Result<PathBuf> {
+        match self.entries.get(path) {
+            Some(Made { body: Body::Symlink(target), .. }) => Ok(target.clone()),
+            _ => self.lower.link(path),
+        }
+    }
+
+    fn entries(&self, path: &Path) -> io::Result<Vec<(OsString, Node)>> {
+        self.lower.entries(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        self.lower.open(path)
+    }
+
+    fn xattr(&self, path: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.lower.xattr(path, name)
+    }
+}
+
+fn device_major(number: u64) -> u32 {
+    u32::try_from(nix::sys::stat::major(number)).unwrap_or(0)
+}
+
+fn device_minor(number: u64) -> u32 {
+    u32::try_from(nix::sys::stat::minor(number)).unwrap_or(0)
+}
+
+/// Reads a file from an offset on, whatever its cursor does.
+struct At<'f> {
+    file: &'f File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = std::os::unix::fs::FileExt::read_at(self.file, buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
