@@ -85,7 +85,9 @@ impl Listing {
         let rest = self.entries.get(start..).unwrap_or_default();
         let count = rest
             .iter()
-            .take_while(|entry| entry.path.strip_prefix(path).is_some_and(|tail| tail.is_empty() || tail.starts_with('/')))
+            .take_while(|entry| {
+                entry.path.strip_prefix(path).is_some_and(|tail| tail.is_empty() || tail.starts_with('/'))
+            })
             .count();
         rest.get(..count).unwrap_or_default()
     }
@@ -113,7 +115,8 @@ impl Listing {
         let mut taken = Vec::new();
         let mut roots: Vec<&str> = Vec::new();
         for entry in &self.entries {
-            let inside = roots.iter().any(|root| entry.path.strip_prefix(root).is_some_and(|tail| tail.starts_with('/')));
+            let inside =
+                roots.iter().any(|root| entry.path.strip_prefix(root).is_some_and(|tail| tail.starts_with('/')));
             let matches = entry.path.split('/').count() == depth && wildcard_matches(&source, &entry.path);
             if matches {
                 roots.push(&entry.path);

@@ -25,7 +25,9 @@ impl<'m> Run<'m> {
                     || placed.command.assignments.iter().any(|a| matches!(a.value, AssignedValue::Array(_)))
             })
             || script.list.items.iter().any(|item| {
-                item.list.pipelines().any(|(_, pipeline)| pipeline.commands.iter().any(|c| matches!(c, Command::Function(_))))
+                item.list
+                    .pipelines()
+                    .any(|(_, pipeline)| pipeline.commands.iter().any(|c| matches!(c, Command::Function(_))))
             })
     }
 }

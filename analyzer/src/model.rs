@@ -376,11 +376,12 @@ impl<'m> Run<'m> {
         match &run.command {
             Command::Exec { words, range } => read.commands.extend(Cmd::of_words(words, *range)),
             Command::Shell(text) => {
-                let dialect = if matches!(state.shell.kind, crate::shell::ShellKind::Bash | crate::shell::ShellKind::Zsh) {
-                    Dialect::Bash
-                } else {
-                    Dialect::Posix
-                };
+                let dialect =
+                    if matches!(state.shell.kind, crate::shell::ShellKind::Bash | crate::shell::ShellKind::Zsh) {
+                        Dialect::Bash
+                    } else {
+                        Dialect::Posix
+                    };
                 let line = text.text.trim();
                 let whole = match instruction.heredocs.as_slice() {
                     [doc] if line.starts_with("<<") && line.len() == doc.operator.len() => Some(doc),

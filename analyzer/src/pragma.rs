@@ -156,7 +156,10 @@ mod tests {
         assert!(one("# hadolint ignore=crazy,DL3002").is_none());
         let pragma = one("# plimsoll ignore=apt-lists-kept the next RUN needs them").expect("a pragma");
         assert_eq!(pragma.reason, Some("the next RUN needs them"));
-        assert!(matches!(one("# hadolint shell=bash").expect("a pragma").ask, Ask::Shell { name: "bash", global: false }));
+        assert!(matches!(
+            one("# hadolint shell=bash").expect("a pragma").ask,
+            Ask::Shell { name: "bash", global: false }
+        ));
         assert!(one("# just hadolint ignore=DL3002").is_none());
     }
 }

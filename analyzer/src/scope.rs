@@ -83,7 +83,8 @@ impl Scopes {
                 for pair in pairs {
                     let lookup = |name: &str| self.value(stage, index, name);
                     let expand = |text: &str| {
-                        word::expand(text, file.escape, &lookup).map_or_else(|_| text.to_owned(), |expanded| expanded.word)
+                        word::expand(text, file.escape, &lookup)
+                            .map_or_else(|_| text.to_owned(), |expanded| expanded.word)
                     };
                     let (name, value) = (expand(&pair.key), expand(&pair.value));
                     let origin = Origin::Env;
@@ -98,7 +99,8 @@ impl Scopes {
                             let own = new.iter().rev().find(|binding| binding.name == name);
                             own.map_or_else(|| self.value(stage, index, name), |binding| binding.value.clone())
                         };
-                        word::expand(text, file.escape, &lookup).map_or_else(|_| text.to_string(), |expanded| expanded.word)
+                        word::expand(text, file.escape, &lookup)
+                            .map_or_else(|_| text.to_string(), |expanded| expanded.word)
                     });
                     let global = || match &default {
                         Some(value) => Some(value.clone()),
@@ -142,9 +144,7 @@ impl Scopes {
     pub fn value(&self, stage: usize, index: usize, name: &str) -> Option<String> {
         match self.binding(stage, index, name) {
             Some(binding) => binding.value.clone(),
-            None if name == "PATH" => {
-                Some("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned())
-            }
+            None if name == "PATH" => Some("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
             None => None,
         }
     }

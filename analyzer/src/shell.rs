@@ -68,7 +68,8 @@ impl<'m> Shell<'m> {
     /// Whether it stops at the first command that fails.
     #[must_use]
     pub fn has_errexit(&self) -> bool {
-        let short = |word: &Cow<'_, str>| word.strip_prefix('-').is_some_and(|w| !w.starts_with('-') && w.contains('e'));
+        let short =
+            |word: &Cow<'_, str>| word.strip_prefix('-').is_some_and(|w| !w.starts_with('-') && w.contains('e'));
         self.sets("errexit") || self.words.iter().skip(1).any(short)
     }
 }

@@ -187,10 +187,9 @@ impl Stages {
                 Kind::Arg(declared) if stages.stages.is_empty() => {
                     for arg in declared {
                         let lookup = |name: &str| stages.global(name, platform);
-                        let default =
-                            arg.default.as_ref().map(|text| {
-                                word::expand(text, file.escape, &lookup).map_or_else(|_| text.to_string(), |e| e.word)
-                            });
+                        let default = arg.default.as_ref().map(|text| {
+                            word::expand(text, file.escape, &lookup).map_or_else(|_| text.to_string(), |e| e.word)
+                        });
                         let name = arg.name.to_string();
                         let value = build_args.get(&name).cloned().or_else(|| default.clone());
                         stages.global_args.push(GlobalArg { name, value, default, range: arg.range });
@@ -306,14 +305,26 @@ impl Stages {
                                 self.refuse(StageErrorCode::BadIndex, message, name.range, index);
                             }
                         }
-                        sources.push(Source { instruction: index, range: name.range, name: name.to_string(), from, mount: false });
+                        sources.push(Source {
+                            instruction: index,
+                            range: name.range,
+                            name: name.to_string(),
+                            from,
+                            mount: false,
+                        });
                     }
                     Kind::Run(run) => {
                         for mount in &run.mounts {
                             let Some(name) = mount.get(&["from"]).filter(|name| !name.is_empty()) else { continue };
                             let from = self.source(name);
                             let name_text = name.to_string();
-                            sources.push(Source { instruction: index, range: name.range, name: name_text, from, mount: true });
+                            sources.push(Source {
+                                instruction: index,
+                                range: name.range,
+                                name: name_text,
+                                from,
+                                mount: true,
+                            });
                         }
                     }
                     _ => {}
@@ -407,7 +418,8 @@ impl Stages {
             if let Some(culprit) = self.circle_from(start, &mut state) {
                 let Some(stage) = self.stages.get(culprit) else { continue };
                 let (from, name) = (stage.from, stage.name.clone().unwrap_or_else(|| culprit.to_string()));
-                let place = stage.sources.iter().find(|source| matches!(source.from, SourceKind::Stage(s) if s >= culprit));
+                let place =
+                    stage.sources.iter().find(|source| matches!(source.from, SourceKind::Stage(s) if s >= culprit));
                 let (range, index) = match place {
                     Some(source) => (source.range, source.instruction),
                     None => (file.instructions.get(from).map(|i| i.range).unwrap_or_default(), from),
@@ -445,7 +457,9 @@ mod tests {
 
     #[test]
     fn names_fold_case_and_numbers_count() {
-        let found = stages("ARG TAG=12\nFROM debian:$TAG AS Build\nRUN a\nFROM build\nCOPY --from=0 /a /a\nFROM scratch\nCOPY --from=BUILD /a /a\n");
+        let found = stages(
+            "ARG TAG=12\nFROM debian:$TAG AS Build\nRUN a\nFROM build\nCOPY --from=0 /a /a\nFROM scratch\nCOPY --from=BUILD /a /a\n",
+        );
         assert_eq!(found.stages.len(), 3);
         assert_eq!(found.stages[0].base, Base::Image("debian:12".to_owned()));
         assert_eq!(found.stages[1].base, Base::Stage(0));

@@ -6,7 +6,13 @@ use crate::rule::Meta;
 #[must_use]
 pub fn page(meta: &Meta) -> String {
     let mut page = format!("# {}\n\n", meta.id);
-    page.push_str(&format!("{} · {} · fix: {} · since {}\n", meta.group.as_str(), meta.severity, meta.fixable.as_str(), meta.since));
+    page.push_str(&format!(
+        "{} · {} · fix: {} · since {}\n",
+        meta.group.as_str(),
+        meta.severity,
+        meta.fixable.as_str(),
+        meta.since
+    ));
     if !meta.aliases.is_empty() {
         page.push_str(&format!("\nAlso known as {}.\n", meta.aliases.join(", ")));
     }

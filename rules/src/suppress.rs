@@ -14,7 +14,9 @@ pub(crate) fn apply(model: &Model<'_>, settings: &Settings, found: &mut Vec<Diag
     for pragma in model.pragmas() {
         let Ask::Ignore { names, reach } = &pragma.ask else { continue };
         let Some(range) = range_of(model, pragma.range, *reach) else { continue };
-        found.retain(|diagnostic| !(range.contains(diagnostic.range) && names.iter().any(|name| stands_under(diagnostic, name))));
+        found.retain(|diagnostic| {
+            !(range.contains(diagnostic.range) && names.iter().any(|name| stands_under(diagnostic, name)))
+        });
     }
 }
 

@@ -139,8 +139,8 @@ pub fn of<'m>(command: &Cmd<'m>, each: &mut dyn FnMut(Effect<'m>)) {
         "dnf" | "microdnf" | "yum" | "zypper" => rpm::effects(command, each),
         "npm" | "yarn" | "pnpm" | "npx" => node::effects(command, each),
         "gem" | "bundle" | "bundler" => ruby::effects(command, each),
-        "cargo" | "go" | "composer" | "conda" | "mamba" | "micromamba" | "mvn" | "mvnw" | "gradle" | "gradlew" | "make"
-        | "cmake" | "gcc" | "g++" | "cc" | "ninja" | "meson" | "dotnet" => toolchain::effects(command, each),
+        "cargo" | "go" | "composer" | "conda" | "mamba" | "micromamba" | "mvn" | "mvnw" | "gradle" | "gradlew"
+        | "make" | "cmake" | "gcc" | "g++" | "cc" | "ninja" | "meson" | "dotnet" => toolchain::effects(command, each),
         "curl" | "wget" | "git" | "tar" | "unzip" | "bsdtar" => transfer::effects(command, each),
         "rm" | "chown" | "chgrp" | "chmod" | "mkdir" | "rmdir" => files::effects(command, each),
         "useradd" | "adduser" => users::effects(command, each),

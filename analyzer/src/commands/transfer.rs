@@ -21,7 +21,8 @@ pub fn effects<'m>(command: &Cmd<'m>, each: &mut dyn FnMut(Effect<'m>)) {
             }
         }
         "git" => {
-            let mut words = operands(&command.args, &["-C", "-c", "-b", "--branch", "--depth", "-o", "--origin"]).into_iter();
+            let mut words =
+                operands(&command.args, &["-C", "-c", "-b", "--branch", "--depth", "-o", "--origin"]).into_iter();
             if words.next().is_some_and(|verb| verb.text == "clone") {
                 each(Effect::Clone { url: words.next(), shallow: command.has_flag("depth") });
             }
@@ -47,7 +48,10 @@ fn urls<'m>(command: &Cmd<'m>) -> Vec<Arg<'m>> {
 /// Whether a `tar` command extracts: `tar xf`, `tar -xzf`, `tar --extract`.
 #[must_use]
 pub fn unpacks(command: &Cmd<'_>) -> bool {
-    let bundled = command.args.first().is_some_and(|arg| !arg.text.starts_with('-') && arg.text.contains('x') && !arg.text.contains(['/', '.']));
+    let bundled = command
+        .args
+        .first()
+        .is_some_and(|arg| !arg.text.starts_with('-') && arg.text.contains('x') && !arg.text.contains(['/', '.']));
     bundled || command.has_any_flag(&["x", "extract", "get"])
 }
 

@@ -4,8 +4,32 @@ use super::effect::{Effect, operands};
 use super::{Arg, Cmd};
 
 const VALUED: [&str; 26] = [
-    "-u", "--uid", "-g", "--gid", "-G", "--groups", "-d", "--home-dir", "--home", "-s", "--shell", "-c", "--comment",
-    "--gecos", "-p", "--password", "-k", "--skel", "-K", "--key", "-b", "--base-dir", "-e", "--ingroup", "-h", "-f",
+    "-u",
+    "--uid",
+    "-g",
+    "--gid",
+    "-G",
+    "--groups",
+    "-d",
+    "--home-dir",
+    "--home",
+    "-s",
+    "--shell",
+    "-c",
+    "--comment",
+    "--gecos",
+    "-p",
+    "--password",
+    "-k",
+    "--skel",
+    "-K",
+    "--key",
+    "-b",
+    "--base-dir",
+    "-e",
+    "--ingroup",
+    "-h",
+    "-f",
 ];
 
 /// What such a command does.

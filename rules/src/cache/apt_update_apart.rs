@@ -32,7 +32,8 @@ impl Rule for AptUpdateApart {
         for (at, run) in model.runs().iter().enumerate() {
             let fetch = run.effects().find(|(_, effect)| matches!(effect, Effect::Update(Manager::Apt)));
             let Some((update, _)) = fetch.filter(|_| !installs(run)) else { continue };
-            let Some(later) = model.runs().get(at + 1..).and_then(|rest| rest.iter().find(|later| reads_lists(run, later)))
+            let Some(later) =
+                model.runs().get(at + 1..).and_then(|rest| rest.iter().find(|later| reads_lists(run, later)))
             else {
                 continue;
             };

@@ -30,9 +30,8 @@ crate::declare_rule! {
 }
 
 /// Endings of what ADD unpacks, as hadolint counts them.
-pub(crate) const ARCHIVES: [&str; 14] = [
-    ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".tb2", ".tbz", ".xz", ".txz", ".zst", ".tzst", ".tpz", ".lzma", ".tlz",
-];
+pub(crate) const ARCHIVES: [&str; 14] =
+    [".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".tb2", ".tbz", ".xz", ".txz", ".zst", ".tzst", ".tpz", ".lzma", ".tlz"];
 
 impl Rule for AddForFiles {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
@@ -56,7 +55,11 @@ impl Rule for AddForFiles {
 /// Whether COPY would do the same for certain (`true`), most likely (`false`), or not (nothing).
 fn certain(model: &Model<'_>, copy: &Copied<'_>) -> Option<bool> {
     let syntax = copy.syntax;
-    if syntax.checksum.is_some() || syntax.keep_git_dir.is_some() || syntax.unpack.is_some() || !copy.instruction.heredocs.is_empty() {
+    if syntax.checksum.is_some()
+        || syntax.keep_git_dir.is_some()
+        || syntax.unpack.is_some()
+        || !copy.instruction.heredocs.is_empty()
+    {
         return None;
     }
     let mut safe = true;
@@ -87,8 +90,9 @@ fn has_plain_name(source: &str) -> bool {
         return matches!(name, "Gemfile" | "Pipfile" | "Makefile" | "Rakefile" | "Procfile" | "Dockerfile" | "VERSION");
     };
     const PLAIN: [&str; 34] = [
-        "py", "rb", "js", "ts", "json", "txt", "md", "sh", "bash", "conf", "cfg", "cnf", "ini", "toml", "yml", "yaml", "xml",
-        "html", "css", "go", "rs", "c", "h", "cpp", "java", "jar", "war", "sql", "lock", "env", "php", "pl", "list", "pem",
+        "py", "rb", "js", "ts", "json", "txt", "md", "sh", "bash", "conf", "cfg", "cnf", "ini", "toml", "yml", "yaml",
+        "xml", "html", "css", "go", "rs", "c", "h", "cpp", "java", "jar", "war", "sql", "lock", "env", "php", "pl",
+        "list", "pem",
     ];
     PLAIN.contains(&ending)
 }

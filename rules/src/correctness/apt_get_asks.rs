@@ -32,9 +32,13 @@ impl Rule for AptGetAsks {
                 continue;
             }
             let verb = command.args.iter().find(|arg| arg.text == "install" && arg.known);
-            let edit = verb.filter(|_| !run.is_exec() && !command.place.piped).map(|verb| Edit::insert(verb.range.end, " -y"));
+            let edit =
+                verb.filter(|_| !run.is_exec() && !command.place.piped).map(|verb| Edit::insert(verb.range.end, " -y"));
             let fix = edit.and_then(|edit| Fix::safe("say yes beforehand", [edit]));
-            found.push(Diagnostic::new(Self::META.id, command.words_range, "apt-get would ask before it installs").with_fix(fix));
+            found.push(
+                Diagnostic::new(Self::META.id, command.words_range, "apt-get would ask before it installs")
+                    .with_fix(fix),
+            );
         }
     }
 }

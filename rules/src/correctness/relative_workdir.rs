@@ -37,7 +37,8 @@ impl Rule for RelativeWorkdir {
             // BuildKit asks whether the expanded path is absolute for the platform, and whether an absolute one came before.
             let expanded = step.stage.map(|stage| {
                 let lookup = |name: &str| model.scopes().value(stage, step.index, name);
-                plimsoll_parser::word::expand(path, model.file.escape, &lookup).map_or_else(|_| path.to_string(), |e| e.word)
+                plimsoll_parser::word::expand(path, model.file.escape, &lookup)
+                    .map_or_else(|_| path.to_string(), |e| e.word)
             });
             let rooted = step.state.workdir.is_some();
             let check = expanded.is_some_and(|path| !path.starts_with('/')) && !rooted && !step.onbuild;
@@ -53,10 +54,16 @@ impl Rule for RelativeWorkdir {
                 (None, Some(Base::Scratch)) => Some("/"),
                 _ => None,
             };
-            let plain = hadolint && !step.onbuild && !bare.contains(['$', '\\', '"', '\'', ' ']) && !bare.split('/').any(|p| p == ".." || p == ".");
+            let plain = hadolint
+                && !step.onbuild
+                && !bare.contains(['$', '\\', '"', '\'', ' '])
+                && !bare.split('/').any(|p| p == ".." || p == ".");
             let fix = before.filter(|before| plain && !before.contains(' ')).and_then(|before| {
                 let whole = format!("{}/{}", before.trim_end_matches('/'), bare);
-                Some(Fix::safe("write the whole path", [Edit::replace(path.range, whole)])?.changing(Self::META.may_change))
+                Some(
+                    Fix::safe("write the whole path", [Edit::replace(path.range, whole)])?
+                        .changing(Self::META.may_change),
+                )
             });
             let message = "the working directory is relative to another";
             found.push(Diagnostic::new(Self::META.id, path.range, message).with_fix(fix).under(aliases));

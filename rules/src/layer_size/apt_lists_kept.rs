@@ -59,7 +59,10 @@ impl Rule for AptListsKept {
 fn deletes_lists(run: &Run<'_>) -> bool {
     let braces = |text: &str| text.starts_with("/var/lib/{") && text.contains("apt");
     run.removes(LISTS)
-        || run.commands.iter().any(|c| c.is("rm") && c.args.iter().any(|arg| braces(&arg.text) || arg.text.starts_with(LISTS)))
+        || run
+            .commands
+            .iter()
+            .any(|c| c.is("rm") && c.args.iter().any(|arg| braces(&arg.text) || arg.text.starts_with(LISTS)))
 }
 
 /// Whether a later RUN of this stage, or of one on top of it, installs without fetching the lists itself.
@@ -72,7 +75,8 @@ fn lists_are_read_after(model: &Model<'_>, run: &Run<'_>) -> bool {
         };
         let mut fetched = false;
         above
-            && (later.broken || later.script.is_none() && !later.is_exec()
+            && (later.broken
+                || later.script.is_none() && !later.is_exec()
                 || later.effects().any(|(_, effect)| match effect {
                     Effect::Update(Manager::Apt) => {
                         fetched = true;

@@ -40,7 +40,9 @@ impl Rule for PipCacheKept {
                 continue;
             }
             for command in run.commands.iter().filter(|command| pip::is_install(command)) {
-                if command.has_flag("no-cache-dir") || command.assignments.iter().any(|(n, v)| n == SWITCH && is_true(v)) {
+                if command.has_flag("no-cache-dir")
+                    || command.assignments.iter().any(|(n, v)| n == SWITCH && is_true(v))
+                {
                     continue;
                 }
                 let verb = pip::args(command).iter().find(|arg| arg.text == "install" && arg.known);

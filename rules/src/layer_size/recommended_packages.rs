@@ -37,7 +37,9 @@ impl Rule for RecommendedPackages {
                     continue;
                 }
                 let verb = command.args.iter().find(|arg| arg.text == "install" && arg.known);
-                let edit = verb.filter(|_| !run.is_exec()).map(|verb| Edit::insert(verb.range.end, " --no-install-recommends"));
+                let edit = verb
+                    .filter(|_| !run.is_exec())
+                    .map(|verb| Edit::insert(verb.range.end, " --no-install-recommends"));
                 let fix = edit.and_then(|edit| {
                     Some(Fix::risky("leave recommended packages out", [edit])?.changing(Self::META.may_change))
                 });

@@ -1,2 +1,1 @@
 //! Shell code in RUN.
-

@@ -81,7 +81,9 @@ fn joined(model: &Model<'_>, first: &Step<'_>, group: &[Step<'_>]) -> Option<Vec
             at = range.end;
             let body = line.trim();
             match index {
-                0 if body.is_empty() && line.ends_with('\n') => edits.push(Edit::insert(gap.start, format!(" {}", model.file.escape))),
+                0 if body.is_empty() && line.ends_with('\n') => {
+                    edits.push(Edit::insert(gap.start, format!(" {}", model.file.escape)))
+                }
                 0 => return None,
                 _ if body.is_empty() && line.ends_with('\n') => edits.push(Edit::delete(range)),
                 _ if body.is_empty() || body.starts_with('#') => {}

@@ -31,14 +31,18 @@ impl Rule for MaintainerInstruction {
         for step in model.steps() {
             let Kind::Maintainer(name) = &step.instruction.kind else { continue };
             let bare = crate::words::unquoted(name);
-            let plain = !bare.contains(['"', '$', '\\', '`', '\n']) && !bare.is_empty() && !step.onbuild && step.stage.is_some();
+            let plain = !bare.contains(['"', '$', '\\', '`', '\n'])
+                && !bare.is_empty()
+                && !step.onbuild
+                && step.stage.is_some();
             let fix = plain.then(|| {
                 let range = TextRange { start: step.instruction.range.start, end: name.range.end };
                 let edit = Edit::replace(range, format!("LABEL org.opencontainers.image.authors=\"{bare}\""));
                 Some(Fix::safe("write a label", [edit])?.changing(Self::META.may_change))
             });
             let keyword = step.instruction.keyword.range;
-            let mut diagnostic = Diagnostic::new(Self::META.id, keyword, "MAINTAINER is out of use").with_fix(fix.flatten());
+            let mut diagnostic =
+                Diagnostic::new(Self::META.id, keyword, "MAINTAINER is out of use").with_fix(fix.flatten());
             if step.onbuild {
                 diagnostic = diagnostic.under(&["DL4000"]);
             }
