@@ -334,7 +334,7 @@ mod tests {
         let long = [b"d/".repeat(90), b"n".repeat(120)].concat();
         let odd = "ä/ö".as_bytes();
         let base = Entry { path: b"", kind: Kind::Dir, mode: 0o755, uid: 0, gid: 0, mtime: 5, xattrs: &[] };
-        let xattrs = vec![(b"security.capability".to_vec(), vec![1, 0, b'\n', 0xff])];
+        let xattrs = vec![(b"security.capability".to_vec(), vec![1, 0, b'=', 0xff])];
         let entries = [
             Entry { path: b"dir", mode: 0o1777, ..base },
             Entry {
@@ -377,7 +377,7 @@ mod tests {
                     .collect();
                 assert!(records.contains(&(b"uid".to_vec(), b"3000000000".to_vec())));
                 assert!(records.contains(&(b"mtime".to_vec(), b"-7".to_vec())));
-                assert!(records.contains(&(b"SCHILY.xattr.security.capability".to_vec(), vec![1, 0, b'\n', 0xff])));
+                assert!(records.contains(&(b"SCHILY.xattr.security.capability".to_vec(), vec![1, 0, b'=', 0xff])));
             }
         }
         assert_eq!(seen, entries.len());

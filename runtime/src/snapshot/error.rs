@@ -27,14 +27,6 @@ pub enum SnapshotError {
         /// The answer.
         errno: Errno,
     },
-    /// A mount could not be taken away.
-    #[error("unmount {path}: {errno}", path = target.display())]
-    Unmount {
-        /// Where.
-        target: PathBuf,
-        /// The answer.
-        errno: Errno,
-    },
     /// The operating system refused.
     #[error("{action} {path}: {source}", path = path.display())]
     Io {

@@ -5,20 +5,22 @@
 
 mod error;
 mod mount;
+mod reaper;
 mod unpack;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::digest::{Digest, chain_id};
 use crate::image::{Layer, media};
 use crate::layer::{DiffOptions, LayerWriter, TarWriter, XattrPrefix, write_diff};
-use crate::store::{Scratch, Store};
+use crate::store::Store;
 
 pub use error::SnapshotError;
-use mount::Mount;
+use reaper::{Mounted, Reaper};
 
 /// Unpacked layers of a store. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -26,6 +28,7 @@ pub struct Snapshots {
     store: Store,
     dir: PathBuf,
     prefix: XattrPrefix,
+    reaper: Arc<Reaper>,
 }
 
 /// What a new layer says of itself.
@@ -40,9 +43,7 @@ pub struct CommitOptions {
 /// A writable root filesystem. It vanishes when dropped, unless committed.
 #[derive(Debug)]
 pub struct Active {
-    // The mount goes before the directory it is in.
-    mount: Option<Mount>,
-    scratch: Scratch,
+    mounted: Mounted,
     root: PathBuf,
     upper: PathBuf,
     parent: Vec<Layer>,
@@ -66,7 +67,7 @@ impl Active {
 
     /// A directory of the same filesystem that goes when this value goes, for files mounted into the root and the like.
     pub fn scratch(&self) -> &Path {
-        self.scratch.path()
+        self.mounted.path()
     }
 
     /// Whether anything was written.
@@ -78,8 +79,7 @@ impl Active {
 /// A root filesystem to read. Writing to it is refused where the kernel can tell.
 #[derive(Debug)]
 pub struct View {
-    _mount: Option<Mount>,
-    _scratch: Option<Scratch>,
+    _mounted: Option<Mounted>,
     root: PathBuf,
 }
 
@@ -101,7 +101,7 @@ impl Snapshots {
             XattrPrefix::User => Digest::of(&[maps("uid_map"), maps("gid_map")].concat()).hex()[..16].to_owned(),
         };
         let dir = store.private_dir(&format!("snapshots/{mode}"))?;
-        Ok(Snapshots { store: store.clone(), dir, prefix })
+        Ok(Snapshots { store: store.clone(), dir, prefix, reaper: Arc::default() })
     }
 
     /// The store below.
@@ -117,24 +117,25 @@ impl Snapshots {
         let (upper, work, root) = (dir.join("fs"), dir.join("work"), dir.join("root"));
         make_root(&upper, lower.first().map(PathBuf::as_path))?;
         if lower.is_empty() {
-            return Ok(Active { mount: None, scratch, root: upper.clone(), upper, parent: Vec::new() }.on(parent));
+            let mounted = Mounted::new(&self.reaper, None, scratch);
+            return Ok(Active { mounted, root: upper.clone(), upper, parent: parent.to_vec() });
         }
         for dir in [&work, &root] {
             fs::create_dir(dir).map_err(SnapshotError::io("create", dir))?;
         }
         let mount = mount::overlay(&self.dir, &lower, Some(&dir), &root, self.prefix)?;
-        Ok(Active { mount: Some(mount), scratch, root, upper, parent: Vec::new() }.on(parent))
+        let mounted = Mounted::new(&self.reaper, Some(mount), scratch);
+        Ok(Active { mounted, root, upper, parent: parent.to_vec() })
     }
 
     /// The layer of what was written. No process may be using the root any more.
     pub fn commit(&self, mut active: Active, options: &CommitOptions) -> Result<Layer, SnapshotError> {
+        // Taking the mount away waits for every processor to notice; that needs nobody to wait with it.
+        active.mounted.unmount();
         let lower = self.present(&active.parent);
         let mut writer = TarWriter::new(self.store.writer()?, options.clamp);
         write_diff(&active.upper, &lower, DiffOptions { prefix: self.prefix }, &mut writer)?;
         let layer = self.finish(&active.parent, writer, options)?;
-        if let Some(mount) = active.mount.take() {
-            mount.unmount()?;
-        }
         if layer.diff_id != Digest::EMPTY_LAYER {
             publish(&active.upper, &self.dir.join(layer.chain_id.hex()))?;
         }
@@ -161,22 +162,27 @@ impl Snapshots {
                 let scratch = self.store.scratch()?;
                 let root = scratch.path().join("fs");
                 make_root(&root, None)?;
-                Ok(View { _mount: None, _scratch: Some(scratch), root })
+                Ok(View { _mounted: Some(Mounted::new(&self.reaper, None, scratch)), root })
             }
             // A layer with nothing below holds no marks of overlayfs: it is the root filesystem.
-            [only] => Ok(View { _mount: None, _scratch: None, root: only.clone() }),
+            [only] => Ok(View { _mounted: None, root: only.clone() }),
             _ => {
                 let scratch = self.store.scratch()?;
                 let root = scratch.path().join("root");
                 fs::create_dir(&root).map_err(SnapshotError::io("create", &root))?;
                 let links = scratch.path().to_owned();
                 let mount = mount::overlay_read_only(&self.dir, &lower, &links, &root, self.prefix)?;
-                Ok(View { _mount: Some(mount), _scratch: Some(scratch), root })
+                Ok(View { _mounted: Some(Mounted::new(&self.reaper, Some(mount), scratch)), root })
             }
         }
     }
 
-    /// Unpacks those of these layers that are not yet; true in the answer's place for each that holds anything.
+    /// Waits until everything that was dropped is gone. Dropping the last clone does so too.
+    pub fn settle(&self) {
+        self.reaper.settle();
+    }
+
+    /// Unpacks those of these layers that are not yet.
     pub fn unpack(&self, layers: &[Layer]) -> Result<(), SnapshotError> {
         self.ensure(layers).map(|_| ())
     }
@@ -217,13 +223,6 @@ impl Snapshots {
             blob: Some(blob),
             created_by: options.created_by.clone(),
         })
-    }
-}
-
-impl Active {
-    fn on(mut self, parent: &[Layer]) -> Active {
-        self.parent = parent.to_vec();
-        self
     }
 }
 

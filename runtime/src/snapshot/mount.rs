@@ -24,27 +24,13 @@ static VOLATILE: AtomicBool = AtomicBool::new(true);
 /// A mount that is taken away when dropped.
 #[derive(Debug)]
 pub(super) struct Mount {
-    target: Option<PathBuf>,
-}
-
-impl Mount {
-    /// Takes it away and says whether that worked.
-    pub(super) fn unmount(mut self) -> Result<(), SnapshotError> {
-        let Some(target) = self.target.take() else { return Ok(()) };
-        let done = match umount2(&target, MntFlags::UMOUNT_NOFOLLOW) {
-            // Something still has a file open; it keeps what it has, and nothing new can be reached.
-            Err(Errno::EBUSY) => umount2(&target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW),
-            done => done,
-        };
-        done.map_err(|errno| SnapshotError::Unmount { target, errno })
-    }
+    target: PathBuf,
 }
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        if let Some(target) = self.target.take() {
-            let _ = umount2(&target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
-        }
+        // Detached, so that whoever still has a file open keeps it and nobody can reach anything new.
+        let _ = umount2(&self.target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
     }
 }
 
@@ -127,7 +113,7 @@ fn stack(
         }
     }
     match made {
-        Ok(()) => Ok(Mount { target: Some(target.to_owned()) }),
+        Ok(()) => Ok(Mount { target: target.to_owned() }),
         Err(errno) => Err(SnapshotError::Mount { target: target.to_owned(), layers: lower.len(), errno }),
     }
 }
