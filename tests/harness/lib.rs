@@ -4,11 +4,13 @@
 mod account;
 mod command;
 mod needs;
+mod net;
 mod world;
 
 pub use account::Account;
 pub use command::{Outcome, binary};
 pub use needs::{skipped, subordinate_ids, tool, user_namespaces};
+pub use net::network;
 pub use world::World;
 
 use std::path::{Path, PathBuf};
