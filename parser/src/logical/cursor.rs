@@ -88,6 +88,21 @@ impl<'s> Cursor<'_, 's> {
         Cow::Owned(self.logical.text.get(range).unwrap_or_default().to_owned())
     }
 
+    /// The pieces of the file that make up `range`, each with its offset there; none where the text is not the file's own.
+    pub fn parts(&mut self, range: Range<usize>) -> Option<Vec<(&'s str, usize)>> {
+        let mut parts = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            self.seek(at);
+            let from = at.checked_sub(self.start)?;
+            let to = range.end.min(self.stop).checked_sub(self.start)?;
+            let part = self.text?.get(from..to).filter(|part| !part.is_empty())?;
+            parts.push((part, self.file + from));
+            at += part.len();
+        }
+        Some(parts)
+    }
+
     /// As [`Logical::slice`].
     pub fn slice(&mut self, range: Range<usize>) -> Text<'s> {
         Text { value: self.value(range.clone()), range: self.range(range) }

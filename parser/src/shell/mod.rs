@@ -8,15 +8,26 @@
 //! dialect does not decide what is *read*; it is kept in [`Script::dialect`] for those who want to say that a word of bash
 //! stands in a file for sh. PowerShell and cmd are split into statements and words, nothing more.
 
+mod compound;
+mod expansion;
+mod foreign;
+mod heredoc;
 mod invocation;
+mod list;
+mod reader;
+mod simple;
+mod source;
 mod tree;
 mod visit;
+mod word;
 
 pub use invocation::Invocation;
+pub use source::{Source, source};
 pub use tree::*;
 pub use visit::{Enclosure, EnclosureKind, Failure, Placed};
 
 use crate::logical::Logical;
+use crate::text::TextRange;
 
 /// How deep compound commands and substitutions may nest; what is deeper is opaque.
 pub const MAX_DEPTH: usize = 60;
@@ -74,6 +85,24 @@ impl Dialect {
 /// Reads shell text. Never fails; see the module's words.
 #[must_use]
 pub fn parse<'s>(text: &Logical<'s>, dialect: Dialect) -> Script<'s> {
-    let range = text.to_text().range;
-    Script { dialect, list: List { items: Vec::new(), range }, comments: Vec::new(), notes: Vec::new(), range }
+    let mut reader = reader::Reader::new(text, 0);
+    let list = match dialect {
+        Dialect::Posix | Dialect::Bash => reader.list(reader::Closers::NONE),
+        Dialect::PowerShell | Dialect::Cmd => reader.foreign(dialect),
+        Dialect::Other => {
+            let words = Vec::new();
+            let range = text.full_range();
+            let commands = vec![Command::Opaque(Opaque { words, range })];
+            let first = Pipeline { negated: None, timed: None, commands, pipes: Vec::new(), range };
+            let item = Item {
+                list: AndOr { first, rest: Vec::new(), range },
+                separator: Separator::End,
+                separator_range: TextRange::at(range.end as usize),
+            };
+            List { items: vec![item], range }
+        }
+    };
+    let (mut comments, notes) = (reader.comments, reader.notes);
+    comments.sort_unstable();
+    Script { dialect, list, comments, notes, range: text.full_range() }
 }

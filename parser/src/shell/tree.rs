@@ -426,6 +426,17 @@ pub enum WordPart<'s> {
     Arithmetic(Box<Arithmetic<'s>>),
     /// `<(…)` and `>(…)`
     Process(Box<Substitution<'s>>),
+    /// `(…)` behind `name=` in an argument of `declare`, `local`, `export` and their like.
+    Array(Box<Array<'s>>),
+}
+
+/// The words of an array.
+#[derive(Clone, Debug)]
+pub struct Array<'s> {
+    /// `[key]=value` ones among them as written.
+    pub words: Vec<Word<'s>>,
+    /// Parentheses included.
+    pub range: TextRange,
 }
 
 impl WordPart<'_> {
@@ -438,6 +449,7 @@ impl WordPart<'_> {
             Self::Parameter(part) => part.range,
             Self::Command(part) | Self::Process(part) => part.range,
             Self::Arithmetic(part) => part.range,
+            Self::Array(part) => part.range,
         }
     }
 }

@@ -325,6 +325,7 @@ impl<'t, 's> Walk<'t, 's> {
                         }
                     }
                 }
+                WordPart::Array(array) => self.words(&array.words, state),
                 WordPart::Command(nested) => {
                     let state = state.within(EnclosureKind::CommandSubstitution, nested.range);
                     self.list(&nested.list, &state.failing(failure));
