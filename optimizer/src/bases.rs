@@ -103,6 +103,8 @@ impl BaseImage {
                 }
                 None => vec![format!("{tag}-slim")],
             },
+            BaseKind::Other if tag == "latest" => vec!["slim".to_owned(), "latest-slim".to_owned()],
+            BaseKind::Other => vec![format!("{tag}-slim")],
             _ => Vec::new(),
         };
         tags.into_iter().map(|tag| format!("{}:{tag}", self.repository)).collect()
@@ -133,7 +135,7 @@ mod tests {
         assert_eq!(slimmer("ruby"), ["ruby:slim"]);
         assert!(slimmer("debian").is_empty());
         assert!(slimmer("python:3.11-alpine").is_empty());
-        assert!(slimmer("localhost:5000/own").is_empty());
+        assert_eq!(slimmer("localhost:5000/own"), ["localhost:5000/own:slim", "localhost:5000/own:latest-slim"]);
         assert!(BaseImage::of("python:${V}").is_err());
         assert!(BaseImage::of("python@sha256:00").is_err());
         assert_eq!(BaseImage::of("debian:12").expect("a name").release(), Some("bookworm"));

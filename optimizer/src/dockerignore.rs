@@ -34,7 +34,7 @@ const HABITS: &[Habit] = &[
     Habit { heading: "version control", names: &[".git", ".svn", ".hg", ".bzr"], is: anything },
     Habit {
         heading: "the build's own files",
-        names: &["Dockerfile", "Dockerfile.*", "*.Dockerfile", ".dockerignore", "docker-compose*.yml", "docker-compose*.yaml", "compose.yml", "compose.yaml"],
+        names: &["Dockerfile", "Dockerfile.*", "*.Dockerfile", ".dockerignore", "?*.dockerignore", "docker-compose*.yml", "docker-compose*.yaml", "compose.yml", "compose.yaml"],
         is: at_the_top,
     },
     Habit { heading: "virtual environments: the image has its own", names: &["venv", ".venv", "env", "virtualenv"], is: is_virtual_environment },
@@ -118,6 +118,14 @@ pub fn propose(file: &Dockerfile<'_>, listing: &Listing, existing: Option<&str>)
     }
     if sections.is_empty() {
         return None;
+    }
+    if existing.is_none() {
+        // The file that is written now is one more that no program reads.
+        let own = "the build's own files";
+        match sections.iter_mut().find(|(heading, _)| *heading == own) {
+            Some((_, lines)) => lines.push(".dockerignore".to_owned()),
+            None => sections.push((own, vec![".dockerignore".to_owned()])),
+        }
     }
     let mut text = existing.unwrap_or_default().to_owned();
     if !text.is_empty() && !text.ends_with('\n') {

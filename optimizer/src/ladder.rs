@@ -5,7 +5,7 @@
 
 use crate::apply::Level;
 use crate::files::Files;
-use crate::moves::{self, ConfigChange, Input, Move};
+use crate::moves::{self, BaseFacts, ConfigChange, Input, Move};
 use plimsoll_analyzer::context::Listing;
 
 /// Which moves are tried.
@@ -45,6 +45,8 @@ pub struct Rung {
     pub may_change: Vec<String>,
     /// In what its config may differ from the original's, accepted steps included.
     pub config_changes: Vec<ConfigChange>,
+    /// Whether it is worth its layers in time to rebuild, so that a few bytes more do not speak against it.
+    pub for_rebuilds: bool,
     /// What the author should know about this step.
     pub notes: Vec<String>,
 }
@@ -90,6 +92,7 @@ pub enum Outcome {
 /// The moves on their way.
 pub struct Ladder<'a> {
     surroundings: Surroundings<'a>,
+    base: &'a dyn Fn(&str) -> Option<BaseFacts>,
     options: Options,
     files: Files,
     may_change: Vec<String>,
@@ -105,6 +108,7 @@ impl<'a> Ladder<'a> {
     pub fn new(files: Files, surroundings: Surroundings<'a>, options: Options) -> Self {
         Self {
             surroundings,
+            base: &|_| None,
             options,
             files,
             may_change: Vec::new(),
@@ -113,6 +117,13 @@ impl<'a> Ladder<'a> {
             pending: None,
             tried: Vec::new(),
         }
+    }
+
+    /// The same, knowing the configs of base images.
+    #[must_use]
+    pub fn knowing(mut self, base: &'a dyn Fn(&str) -> Option<BaseFacts>) -> Self {
+        self.base = base;
+        self
     }
 
     /// The next step worth building. One that was not answered counts as dropped.
@@ -153,7 +164,7 @@ impl<'a> Ladder<'a> {
         let Surroundings { listing, read, available } = self.surroundings;
         let not_applicable = |reason: String| Outcome::NotApplicable { reason };
         let made = step
-            .apply(&Input { files: &self.files, listing, read, available })
+            .apply(&Input { files: &self.files, listing, read, available, base: self.base })
             .map_err(|reason| not_applicable(reason.to_string()))?;
         if made.files == self.files {
             return Err(not_applicable("nothing to do".to_owned()));
@@ -176,6 +187,7 @@ impl<'a> Ladder<'a> {
             files: made.files,
             may_change,
             config_changes,
+            for_rebuilds: step.for_rebuilds(),
             notes: made.notes,
         })
     }

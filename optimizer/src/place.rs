@@ -1,5 +1,6 @@
 //! Where an instruction stands: the directory, the user and the variables in force before it.
 
+use crate::moves::BaseFacts;
 use plimsoll_parser::syntax::{Dockerfile, Kind};
 use plimsoll_parser::word;
 use std::collections::BTreeMap;
@@ -34,13 +35,17 @@ impl Place {
 }
 
 /// The place of every instruction of a file, in order.
-pub(crate) fn places(file: &Dockerfile<'_>) -> Vec<Place> {
+pub(crate) fn places(file: &Dockerfile<'_>, base: &dyn Fn(&str) -> Option<BaseFacts>) -> Vec<Place> {
     let mut current = Place::default();
     let mut places = Vec::with_capacity(file.instructions.len());
     for instruction in &file.instructions {
         places.push(current.clone());
         match &instruction.kind {
-            Kind::From(_) => current = Place::default(),
+            Kind::From(from) => {
+                let facts = base(&from.image).unwrap_or_default();
+                let some = |text: String| (!text.is_empty()).then_some(text);
+                current = Place { workdir: some(facts.workdir), user: some(facts.user), env: facts.env.into_iter().collect() };
+            }
             Kind::Env(pairs) => {
                 // All names of one instruction expand against the state before it.
                 let before = current.clone();

@@ -3,7 +3,9 @@
 
 mod base;
 mod by_rules;
+mod chown;
 mod context;
+mod distilled;
 mod order;
 mod packages;
 mod two_stage;
@@ -26,6 +28,19 @@ pub struct Input<'a> {
     pub read: &'a dyn Fn(&str) -> Option<String>,
     /// Whether an image of this name can be had.
     pub available: &'a dyn Fn(&str) -> bool,
+    /// What an image brings along, where its config was looked at.
+    pub base: &'a dyn Fn(&str) -> Option<BaseFacts>,
+}
+
+/// What the config of a base image says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseFacts {
+    /// Its variables.
+    pub env: Vec<(String, String)>,
+    /// Its directory; empty when it has none.
+    pub workdir: String,
+    /// Its user; empty when it has none.
+    pub user: String,
 }
 
 /// What a move made.
@@ -98,6 +113,10 @@ pub trait Move: Sync {
     fn explain(&self) -> &'static str;
     /// Whether the images differ only in what it declares, or a proof has to say.
     fn level(&self) -> Level;
+    /// Whether it is there for the time to rebuild rather than for bytes.
+    fn for_rebuilds(&self) -> bool {
+        false
+    }
     /// The files after it. Applied to its own result it is not applicable.
     ///
     /// # Errors
@@ -112,12 +131,14 @@ pub static ALL: &[&dyn Move] = &[
     &context::Ignored,
     &order::SourcesLast,
     &by_rules::LAYERS,
+    &chown::OwnersAtCopy,
     &base::Slimmer,
     &unneeded::BuildTools,
     &two_stage::PYTHON,
     &two_stage::RUBY,
     &two_stage::NODE,
     &two_stage::GoBinary,
+    &distilled::Distilled,
 ];
 
 /// The move of that name.

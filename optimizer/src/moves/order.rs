@@ -27,12 +27,15 @@ impl Move for SourcesLast {
     fn level(&self) -> Level {
         Level::Safe
     }
+    fn for_rebuilds(&self) -> bool {
+        true
+    }
     fn apply(&self, input: &Input<'_>) -> Result<Step, NotApplicable> {
         let sheet = Sheet::of(&input.files.dockerfile);
         if let Some(error) = sheet.file.errors.first() {
             return Err(NotApplicable::because(format!("the file does not parse: {}", error.message)));
         }
-        let places = places(&sheet.file);
+        let places = places(&sheet.file, input.base);
         let copy = find(&sheet, &places).ok_or_else(|| NotApplicable::because("no COPY of the whole context stands before a RUN"))?;
         let moved = follow(&sheet, &places, &copy, input)?;
         Ok(Step::of(Files { dockerfile: write(&sheet, &copy, &moved), dockerignore: input.files.dockerignore.clone() }))
@@ -254,11 +257,16 @@ fn npm_needs(link: &Link, args: &[&str], inside: bool, input: &Input<'_>) -> Nee
 
 fn write(sheet: &Sheet<'_>, copy: &Sources, moved: &Moved) -> String {
     let mut draft = Draft::default();
+    let mut gap = "";
     for (index, _) in sheet.instructions() {
         if index == copy.index {
+            gap = sheet.lead(index);
             continue;
         }
-        draft.push(sheet.lead(index));
+        // The blank line above the COPY stays where it parted what now stands together.
+        let lead = sheet.lead(index);
+        draft.push(if lead.is_empty() { gap } else { lead });
+        gap = "";
         if let Some((_, files)) = moved.manifests.iter().find(|(at, files)| *at == index && !files.is_empty()) {
             let mut names = files.clone();
             names.sort();

@@ -46,7 +46,7 @@ impl Move for GoBinary {
         if base.kind != BaseKind::Golang {
             return Err(NotApplicable::because(format!("{} is no image of Go", base.name())));
         }
-        let places = places_of_go(&sheet, from);
+        let places = places_of_go(&sheet, from, input);
         let build = find_build(&sheet, &places, input)?;
         check_sources(input)?;
         let shell_needed = sheet.instructions().find_map(|(_, instruction)| match &instruction.kind {
@@ -66,8 +66,8 @@ impl Move for GoBinary {
 }
 
 /// Places where the base's own directory is known: images of Go begin in /go.
-fn places_of_go(sheet: &Sheet<'_>, from: usize) -> Vec<Place> {
-    let mut places = places(&sheet.file);
+fn places_of_go(sheet: &Sheet<'_>, from: usize, input: &Input<'_>) -> Vec<Place> {
+    let mut places = places(&sheet.file, input.base);
     let mut set = false;
     for (index, instruction) in sheet.instructions() {
         if let Some(place) = places.get_mut(index).filter(|_| index > from && !set) {

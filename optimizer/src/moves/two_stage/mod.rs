@@ -149,7 +149,7 @@ fn split(
     from: usize,
     base: &BaseImage,
 ) -> Result<Step, NotApplicable> {
-    let places = places(&sheet.file);
+    let places = places(&sheet.file, input.base);
     let dialects = dialects(&sheet.file.instructions);
     let mut products: BTreeSet<String> = BTreeSet::new();
     let mut chains: Vec<Option<Chain>> = Vec::new();
@@ -219,6 +219,9 @@ fn split(
     for (index, instruction) in sheet.instructions() {
         if index == from {
             head(sheet, from, instruction, build_name, &mut build);
+            if sheet.lead(index + 1).contains('\n') {
+                build.blank();
+            }
             build.push(&prelude.build);
             let name = written.name.as_ref().map(|name| format!(" AS {}", name.as_str())).unwrap_or_default();
             draft.push(&format!("FROM {final_base}{name}\n"));
@@ -230,18 +233,24 @@ fn split(
         }
         let chain = chains.get(index).and_then(Option::as_ref);
         let does = kinds.get(index).map(Vec::as_slice).unwrap_or_default();
-        let part = part_of(sheet, index, instruction, chain, does, last, &apt, ecosystem, base)?;
+        let part = part_of(sheet, &places, index, instruction, chain, does, last, &apt, ecosystem, base)?;
         let lead = sheet.lead(index);
         let gap = if lead.contains('\n') { "\n" } else { "" };
         match part {
             Part::Both => {
-                build.push(gap).push(&sheet.bare(index));
+                if !gap.is_empty() {
+                    build.blank();
+                }
+                build.push(&sheet.bare(index));
                 draft.push(lead).push(&sheet.body(index));
             }
             Part::Last => drop(draft.push(lead).push(&sheet.body(index))),
             Part::Split { build: first_text, last: last_text, fetches } => {
                 if let Some(text) = &first_text {
-                    build.push(gap).push(text);
+                    if !gap.is_empty() {
+                        build.blank();
+                    }
+                    build.push(text);
                 }
                 let fetch_now = fetches && index == last && !fetched;
                 if last_text.is_some() || fetch_now {
@@ -292,6 +301,7 @@ pub(super) fn head(sheet: &Sheet<'_>, from: usize, instruction: &Instruction<'_>
 #[expect(clippy::too_many_arguments, reason = "one decision over everything that was gathered")]
 fn part_of(
     sheet: &Sheet<'_>,
+    places: &[Place],
     index: usize,
     instruction: &Instruction<'_>,
     chain: Option<&Chain>,
@@ -318,7 +328,11 @@ fn part_of(
             if copy.from.is_some() {
                 return Err(NotApplicable::because("files of another image are copied before packages are installed"));
             }
-            Part::Both
+            if copied_again(sheet, places, index, last) {
+                Part::Split { build: Some(sheet.body(index)), last: None, fetches: false }
+            } else {
+                Part::Both
+            }
         }
         Kind::Arg(_) if before => Part::Both,
         Kind::Env(pairs) if before => {
@@ -380,6 +394,32 @@ fn run_part(
     }
     let build = if serves || last_text.is_none() { sheet.body(index) } else { sheet.bare(index) };
     Ok(Part::Split { build: Some(build), last: last_text, fetches: installs })
+}
+
+/// Whether a COPY of the whole context after the last installation brings the same files to the same place.
+fn copied_again(sheet: &Sheet<'_>, places: &[Place], index: usize, last: usize) -> bool {
+    let into = |index: usize| {
+        let copy = from_context(sheet.instruction(index)?)?;
+        let plain = copy.chown.is_none() && copy.chmod.is_none() && copy.exclude.is_empty();
+        let to = places.get(index)?.expand(&copy.destination, sheet.file.escape)?;
+        let to = places.get(index)?.absolute(&to)?;
+        plain.then_some((copy, to))
+    };
+    let Some((copy, to)) = into(index) else { return false };
+    let folder = copy.destination.ends_with(['/', '.']) || copy.sources.len() > 1;
+    // Names that stay the same: files of the context's top, copied into a folder.
+    let at_the_top = copy.sources.iter().all(|source| {
+        let path = plimsoll_analyzer::context::clean(source);
+        !path.is_empty() && !path.contains('/')
+    });
+    let named = copy.sources.len() == 1 && copy.sources.iter().all(|source| to.rsplit('/').next() == Some(source.as_str()));
+    sheet.instructions().skip(last + 1).any(|(later, _)| {
+        into(later).is_some_and(|(whole, target)| {
+            let all = whole.sources.iter().all(|source| plimsoll_analyzer::context::clean(source).is_empty());
+            let same = if folder { target == to } else { named && to.strip_suffix(&format!("/{}", copy.sources.first().map_or("", |s| s.as_str()))) == Some(target.as_str()) };
+            all && at_the_top && same
+        })
+    })
 }
 
 /// Whether the last stage's base brings the program along.

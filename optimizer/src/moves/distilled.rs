@@ -1,0 +1,220 @@
+//! A last stage out of nothing but the packages that the program runs on.
+
+use super::unneeded::packages;
+use super::{ConfigChange, ConfigField, Input, Move, NotApplicable, Step, system_paths};
+use crate::apply::Level;
+use crate::bases::{BaseImage, BaseKind};
+use crate::chain::{Chain, Link, dialects};
+use crate::files::Files;
+use crate::sheet::{Draft, Sheet};
+use plimsoll_analyzer::context::EntryKind;
+use plimsoll_parser::dockerignore::Ignore;
+use plimsoll_parser::shell::Dialect;
+use plimsoll_parser::syntax::{Command, Healthcheck, Kind};
+use plimsoll_parser::{Edit, TextRange};
+
+/// The last stage loses shell, package manager and whatever else no package of the program depends on.
+pub(crate) struct Distilled;
+
+/// What programs read that no package of theirs brings: certificates, time zones, a locale.
+const TREES: &str = "/etc/ssl /usr/share/zoneinfo /usr/lib/locale/C.utf8";
+/// The shape of the file system, and who is who in it.
+const PLACES: &str = "/usr /usr/bin /usr/sbin /usr/lib /usr/lib64 /bin /sbin /lib /lib64 /tmp /var /var/tmp /run /root /etc /etc/passwd \
+                      /etc/group /etc/nsswitch.conf /etc/os-release /usr/lib/os-release /etc/localtime /etc/timezone";
+
+impl Move for Distilled {
+    fn name(&self) -> &'static str {
+        "only-what-runs"
+    }
+    fn title(&self) -> &'static str {
+        "only what the program reads"
+    }
+    fn explain(&self) -> &'static str {
+        "The last stage begins with nothing and takes the files of the installed packages and of all that these depend on, \
+         as dpkg knows them. Shell, package manager, documentation and byte code of the distribution's modules are not \
+         among them. Relies on the program starting no other program."
+    }
+    fn level(&self) -> Level {
+        Level::Unsafe
+    }
+    fn apply(&self, input: &Input<'_>) -> Result<Step, NotApplicable> {
+        let sheet = Sheet::of(&input.files.dockerfile);
+        if let Some(error) = sheet.file.errors.first() {
+            return Err(NotApplicable::because(format!("the file does not parse: {}", error.message)));
+        }
+        let from = *sheet.stages().last().ok_or_else(|| NotApplicable::because("the file has no FROM"))?;
+        let Some(Kind::From(written)) = sheet.instruction(from).map(|instruction| &instruction.kind) else {
+            return Err(NotApplicable::because("the file has no FROM"));
+        };
+        if written.platform.is_some() {
+            return Err(NotApplicable::because("FROM asks for a platform"));
+        }
+        let base = BaseImage::of(&written.image)?;
+        if base.kind != BaseKind::Debian || !base.repository.ends_with("debian") {
+            return Err(NotApplicable::because(format!("the last stage stands on {}, not on Debian itself", base.name())));
+        }
+        let names = installed(&sheet, from)?;
+        needs_no_shell(&sheet, from, input)?;
+        Ok(Step {
+            may_change: system_paths(),
+            config_changes: vec![ConfigChange {
+                field: ConfigField::WorkingDir,
+                key: None,
+                why: "an image from scratch has / where none is written".to_owned(),
+            }],
+            notes: vec!["the image has no shell: look into it with a debug container or from the first stages".to_owned()],
+            ..Step::of(Files {
+                dockerfile: write(&sheet, from, &names),
+                dockerignore: input.files.dockerignore.clone(),
+            })
+        })
+    }
+}
+
+/// The packages of the last stage, when its RUNs do nothing but install them.
+fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Vec<String>, NotApplicable> {
+    let dialects = dialects(&sheet.file.instructions);
+    let mut names = Vec::new();
+    let mut taken = false;
+    for (index, instruction) in sheet.instructions().skip(from + 1) {
+        match &instruction.kind {
+            Kind::Run(_) => {}
+            Kind::Copy(copy) | Kind::Add(copy) => {
+                taken |= copy.from.is_some();
+                continue;
+            }
+            Kind::Onbuild(_) => return Err(NotApplicable::because("ONBUILD: what is built on this image is not known")),
+            Kind::User(user) if user.chars().any(|c| !(c.is_ascii_digit() || c == ':')) && user.as_str() != "root" => {
+                return Err(NotApplicable::because(format!("the user {} is made by a command", user.as_str())));
+            }
+            _ => continue,
+        }
+        let chain = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default());
+        let chain = chain.ok_or_else(|| NotApplicable::because("a RUN of the last stage is more than commands joined by &&"))?;
+        for link in &chain.links {
+            if !is_plain_apt(link) {
+                return Err(NotApplicable::because(format!("`{}` runs in the last stage", link.line())));
+            }
+            if link.verb() == "install" {
+                for at in packages(link) {
+                    let Some(word) = link.words.get(at) else { continue };
+                    let name = word.text.split(['=', ':', '/']).next().unwrap_or_default();
+                    if !word.known || name.is_empty() || word.text.starts_with(['.', '/']) {
+                        return Err(NotApplicable::because(format!("{} hides which packages are installed", word.text)));
+                    }
+                    names.push(name.to_owned());
+                }
+            }
+        }
+    }
+    if names.is_empty() {
+        return Err(NotApplicable::because("the last stage installs no package of the distribution"));
+    }
+    if !taken {
+        return Err(NotApplicable::because("the last stage takes nothing from a first one"));
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn is_plain_apt(link: &Link) -> bool {
+    let list = |text: &str| text.starts_with('-') || text.starts_with("/var/lib/apt/") || text.starts_with("/var/cache/apt");
+    match link.program() {
+        "apt-get" | "apt" => matches!(link.verb(), "update" | "install" | "clean"),
+        "rm" => link.args().iter().all(|word| list(&word.text)),
+        _ => false,
+    }
+}
+
+/// Refuses where something asks for a shell, or may start other programs.
+fn needs_no_shell(sheet: &Sheet<'_>, from: usize, input: &Input<'_>) -> Result<(), NotApplicable> {
+    let mut starts = false;
+    for (_, instruction) in sheet.instructions().skip(from + 1) {
+        let command = match &instruction.kind {
+            Kind::Cmd(command) | Kind::Entrypoint(command) => {
+                starts = true;
+                command
+            }
+            Kind::Healthcheck(Healthcheck::Cmd { command, .. }) => command,
+            _ => continue,
+        };
+        let Command::Exec { words, .. } = command else {
+            return Err(NotApplicable::because(format!("{} needs a shell", instruction.keyword.as_str())));
+        };
+        let first = words.first().map_or("", |word| word.as_str());
+        if Dialect::of_shell(first).is_unix_shell() {
+            return Err(NotApplicable::because(format!("{first} is what starts")));
+        }
+    }
+    if !starts {
+        return Err(NotApplicable::because("nothing says what is started"));
+    }
+    let ignore = input.files.dockerignore.as_deref().map(|text| Ignore::parse(text).0);
+    for entry in input.listing.kept(ignore.as_ref()).filter(|entry| entry.kind == EntryKind::File && entry.size < 1 << 20) {
+        let source = [".py", ".rb", ".js", ".sh", ".pl"].iter().any(|end| entry.path.ends_with(end)) || !entry.name().contains('.');
+        let Some(text) = source.then(|| (input.read)(&entry.path)).flatten() else { continue };
+        if Dialect::of_shebang(&text).is_some_and(Dialect::is_unix_shell) {
+            return Err(NotApplicable::because(format!("{} is a shell script", entry.path)));
+        }
+        let others = ["subprocess", "os.system", "os.popen", "os.spawn", "pexpect", "child_process", "IO.popen", "Open3"];
+        if let Some(how) = others.iter().find(|how| text.contains(**how)) {
+            return Err(NotApplicable::because(format!("{} starts other programs ({how})", entry.path)));
+        }
+    }
+    Ok(())
+}
+
+fn write(sheet: &Sheet<'_>, from: usize, names: &[String]) -> String {
+    let mut first = Draft::default();
+    let mut last = Draft::default();
+    let other = sheet.instructions().any(|(_, instruction)| {
+        matches!(&instruction.kind, Kind::From(written) if written.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("runtime")))
+    });
+    let stage = if other { "distribution" } else { "runtime" };
+    for (index, instruction) in sheet.instructions() {
+        if index < from {
+            first.push(sheet.lead(index)).push(&sheet.body(index));
+            continue;
+        }
+        let gap = if sheet.lead(index).contains('\n') { "\n" } else { "" };
+        match &instruction.kind {
+            Kind::From(written) => {
+                first.push(sheet.lead(index));
+                let rest = TextRange { start: written.image.range.end, end: instruction.range.end };
+                first.push(&sheet.edited(index, &[Edit::replace(rest, format!(" AS {stage}"))]));
+                let name = written.name.as_ref().map(|name| format!(" AS {}", name.as_str())).unwrap_or_default();
+                last.push(&format!("FROM scratch{name}\n"));
+                last.push(&format!("COPY --from={stage} /{stage} /\n"));
+                last.push("ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+            }
+            Kind::Run(_) => drop(first.push(gap).push(&sheet.body(index))),
+            Kind::Arg(_) | Kind::Shell(_) => {
+                first.push(gap).push(&sheet.bare(index));
+                last.push(sheet.lead(index)).push(&sheet.body(index));
+            }
+            Kind::Env(pairs) if pairs.iter().any(|pair| pair.key.starts_with("DEBIAN_") || pair.key.to_ascii_lowercase().ends_with("_proxy")) => {
+                first.push(gap).push(&sheet.bare(index));
+                last.push(sheet.lead(index)).push(&sheet.body(index));
+            }
+            _ => drop(last.push(sheet.lead(index)).push(&sheet.body(index))),
+        }
+    }
+    let names = names.join(" ");
+    first.push(&format!(
+        "# The files of these packages and of all that they depend on, without documentation: everything that the\n\
+         # image holds of the distribution. No shell and no package manager is among them.\n\
+         RUN mkdir /{stage} \\\n\
+         \x20   && apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks \\\n\
+         \x20       --no-replaces --no-enhances libstdc++6 {names} > /tmp/packages \\\n\
+         \x20   && grep '^[a-z]' /tmp/packages | sort -u | grep -vx -e dpkg -e tar | xargs dpkg -L > /tmp/files \\\n\
+         \x20   && grep -v -e '^/usr/share/\\(doc\\|info\\|lintian\\|man\\)/' -e /gconv /tmp/files | sort -u > /tmp/kept \\\n\
+         \x20   && tar --create --ignore-failed-read --directory / {TREES} --no-recursion \\\n\
+         \x20       {} \\\n\
+         \x20       --files-from /tmp/kept | tar --extract --directory /{stage}\n",
+        PLACES.split_ascii_whitespace().collect::<Vec<_>>().chunks(9).map(|row| row.join(" ")).collect::<Vec<_>>().join(" \\\n        "),
+    ));
+    let mut text = first;
+    text.blank().push(last.finish().trim_start_matches('\n')).push(sheet.tail());
+    text.finish()
+}

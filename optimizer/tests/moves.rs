@@ -1,0 +1,298 @@
+//! What each move writes in small, and where it refuses.
+
+use plimsoll_analyzer::context::{Entry, Listing};
+use plimsoll_optimizer::Files;
+use plimsoll_optimizer::moves::{self, Input, Step};
+
+/// Applies one move to a Dockerfile in a context of these files; an error is the reason.
+fn apply(name: &str, dockerfile: &str, context: &[(&str, &str)]) -> Result<Step, String> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (path, text) in context {
+        entries.extend(path.match_indices('/').map(|(at, _)| Entry::dir(&path[..at])));
+        entries.push(Entry::file(*path, text.len() as u64));
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    entries.dedup_by(|a, b| a.path == b.path);
+    let listing = Listing::new(entries);
+    let read = |path: &str| context.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
+    let ignore = read(".dockerignore");
+    let files = Files { dockerfile: dockerfile.to_owned(), dockerignore: ignore };
+    let input = Input { files: &files, listing: &listing, read: &read, available: &|_| true, base: &|_| None };
+    let found = moves::find(name).expect("a move of that name");
+    found.apply(&input).map_err(|reason| reason.to_string())
+}
+
+fn refuses(name: &str, dockerfile: &str, context: &[(&str, &str)], why: &str) {
+    match apply(name, dockerfile, context) {
+        Ok(step) => panic!("{name} should refuse ({why}), but wrote:\n{}", step.files.dockerfile),
+        Err(reason) => assert!(reason.contains(why), "{name} refuses because of {reason:?}, not {why:?}"),
+    }
+}
+
+#[test]
+fn the_ignore_file_names_what_is_there_and_keeps_what_is_asked_for() {
+    let context = [
+        (".git/HEAD", "x"),
+        ("app/__pycache__/m.cpython-311.pyc", "x"),
+        ("app/m.py", "x"),
+        ("node_modules/a/index.js", "x"),
+        ("package.json", "{}"),
+        (".dockerignore", "# mine\n*.log\n"),
+    ];
+    let step = apply("dockerignore", "FROM node:18\nCOPY . /app\nRUN npm ci\n", &context).expect("applies");
+    assert_eq!(
+        step.files.dockerignore.as_deref(),
+        Some(
+            "# mine\n*.log\n\n# version control\n.git\n\n# the build's own files\n.dockerignore\n\n# made anew by whatever runs\n\
+             **/__pycache__\n\n# installed by the build\nnode_modules\n"
+        )
+    );
+    let step = apply("dockerignore", "FROM node:18\nCOPY . /app\n", &context).expect("applies");
+    assert!(!step.files.dockerignore.expect("a file").contains("node_modules"), "nothing would install them");
+    let step = apply("dockerignore", "FROM x\nCOPY . /app\nRUN git describe > /version\n", &context).expect("applies");
+    assert!(!step.files.dockerignore.expect("a file").contains(".git\n"), "git is asked");
+    let step = apply("dockerignore", "FROM x\nCOPY .git/HEAD /version\n", &context).expect("applies");
+    assert!(!step.files.dockerignore.expect("a file").contains(".git\n"), "copied by name");
+    let context = [(".git/HEAD", "x"), (".dockerignore", "*\n!.git\n")];
+    refuses("dockerignore", "FROM x\nCOPY . /\n", &context, "nothing that a build does without");
+}
+
+#[test]
+fn sources_go_behind_what_reads_only_manifests() {
+    let context = [("requirements.txt", "flask==3.0.3\n"), ("app.py", "")];
+    let step = apply(
+        "sources-last",
+        "FROM python:3.11\nWORKDIR /app\n# all of it\nADD . /app\n\nRUN pip install -r /app/requirements.txt\n\nCMD [\"python\", \"app.py\"]\n",
+        &context,
+    );
+    assert_eq!(
+        step.expect("applies").files.dockerfile,
+        "FROM python:3.11\nWORKDIR /app\n\nCOPY requirements.txt /app/\nRUN pip install -r /app/requirements.txt\n\n# all of it\nADD . /app\n\n\
+         CMD [\"python\", \"app.py\"]\n"
+    );
+    let file = "FROM python:3.11\nCOPY . /app\nWORKDIR /app\nRUN pip install -r requirements.txt\n";
+    refuses("sources-last", file, &[("requirements.txt", "-e .\n")], "may need the sources");
+    refuses("sources-last", file, &[("requirements.txt", "-r more.txt\n")], "may need the sources");
+    refuses("sources-last", file, &[("requirements.txt", "./vendored\n")], "may need the sources");
+    let node = "FROM node:18\nWORKDIR /app\nCOPY . .\nRUN npm ci\n";
+    let manifest = ("package.json", "{\"scripts\": {\"start\": \"node .\"}}");
+    let step = apply("sources-last", node, &[manifest, ("package-lock.json", "{}")]).expect("applies");
+    assert!(step.files.dockerfile.contains("COPY package-lock.json package.json /app/\nRUN npm ci\n\nCOPY . .\n"), "{}", step.files.dockerfile);
+    refuses("sources-last", node, &[("package.json", "{\"scripts\": {\"postinstall\": \"x\"}}")], "may need the sources");
+    refuses("sources-last", "FROM x\nCOPY . /app\nRUN make -C /app\n", &[], "may need the sources");
+    refuses("sources-last", "FROM x\nCOPY . /app\nRUN apt-get update; apt-get install -y x\n", &[], "may need the sources");
+}
+
+#[test]
+fn a_slimmer_base_where_the_name_tells_one() {
+    let step = apply("slimmer-base", "# head\nFROM  python:3.11  AS web\nRUN true\n", &[]).expect("applies");
+    assert_eq!(step.files.dockerfile, "# head\nFROM  python:3.11-slim  AS web\nRUN true\n");
+    assert_eq!(step.title.as_deref(), Some("python:3.11-slim as base"));
+    refuses("slimmer-base", "ARG V=3\nFROM python:$V\n", &[], "depends on a variable");
+        refuses("slimmer-base", "FROM python:3.11-alpine\n", &[], "no smaller variant");
+}
+
+const PYTHON: &str = "FROM debian:bookworm
+RUN apt-get update && apt-get install -y --no-install-recommends \\
+        build-essential \\
+        libpq-dev \\
+        python3-dev python3-pip \\
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY requirements.txt ./
+# the libraries
+RUN pip3 install --no-cache-dir --break-system-packages -r requirements.txt
+COPY . .
+USER 1000
+CMD [\"python3\", \"app.py\"]
+";
+
+#[test]
+fn what_installs_stays_in_the_first_stage() {
+    let context = [("requirements.txt", "psycopg2==2.9\n"), ("app.py", "")];
+    let step = apply("two-stage-python", PYTHON, &context).expect("applies");
+    assert_eq!(
+        step.files.dockerfile,
+        "FROM debian:bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends \\
+        build-essential \\
+        libpq-dev \\
+        python3-dev python3-pip \\
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY requirements.txt ./
+# the libraries
+RUN pip3 install --no-cache-dir --break-system-packages -r requirements.txt
+
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends \\
+        libpq5 \\
+        python3 \\
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+# what pip installed; pip itself stays behind
+COPY --from=build /usr/local /usr/local
+COPY . .
+USER 1000
+CMD [\"python3\", \"app.py\"]
+"
+    );
+    let again = apply("two-stage-python", &step.files.dockerfile, &context);
+    assert!(again.is_err(), "once is enough");
+}
+
+#[test]
+fn a_virtual_environment_where_the_image_brings_python() {
+    let file = "FROM python:3.11\nWORKDIR /app\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\nCMD [\"flask\", \"run\"]\n";
+    let step = apply("two-stage-python", file, &[("requirements.txt", "flask\n")]).expect("applies");
+    assert_eq!(
+        step.files.dockerfile,
+        "FROM python:3.11 AS build
+# an environment of its own, so that everything pip installs is in one place
+RUN python3 -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+WORKDIR /app
+COPY requirements.txt ./
+RUN pip install -r requirements.txt
+
+FROM python:3.11-slim
+WORKDIR /app
+# what pip installed; pip itself stays behind
+COPY --from=build /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+COPY . .
+CMD [\"flask\", \"run\"]
+"
+    );
+    assert_eq!(step.config_changes.len(), 1);
+    let by_path = file.replace("\"flask\", \"run\"", "\"/usr/local/bin/python\", \"app.py\"");
+    refuses("two-stage-python", &by_path, &[("requirements.txt", "flask\n")], "called by its path");
+}
+
+#[test]
+fn second_stages_are_refused_where_certainty_lacks() {
+    let two = |middle: &str| format!("FROM debian:bookworm\n{middle}\nRUN pip3 install flask\nCMD [\"python3\"]\n");
+    let refuses = |middle: &str, why: &str| refuses("two-stage-python", &two(middle), &[], why);
+    refuses("RUN apt-get update; apt-get install -y python3-pip", "more than commands joined by &&");
+    refuses("RUN apt-get install -y python3-pip || true", "more than commands joined by &&");
+    refuses("RUN apt-get install -y $PACKAGES", "hides which packages");
+    refuses("RUN apt-get install -y python3-pip gcc make && make -C /src", "make is used");
+    refuses("USER app", "another user than root");
+    refuses("ONBUILD RUN x", "ONBUILD");
+    refuses("RUN pip3 install -e .", "editable");
+    refuses("COPY --from=busybox /bin/busybox /x", "another image");
+    let file = "FROM debian:bookworm AS a\nRUN pip install x\nFROM debian:bookworm\nRUN pip install x\n";
+    self::refuses("two-stage-python", file, &[], "several stages");
+    let file = "FROM fedora:40\nRUN pip install x\n";
+    self::refuses("two-stage-python", file, &[], "not known");
+    let file = "FROM python:3.11-slim\nRUN pip install x\n";
+    self::refuses("two-stage-python", file, &[], "nothing would stay behind");
+}
+
+#[test]
+fn gems_and_modules_are_taken_from_a_first_stage() {
+    let ruby = "FROM ruby:3.1\nRUN apt-get update && apt-get install -y build-essential\nENV APP_HOME /app\nRUN mkdir $APP_HOME\nWORKDIR $APP_HOME\n\
+                ADD Gemfile* $APP_HOME/\nRUN bundle install\nADD . $APP_HOME\nENV DB_HOST db\nCMD [\"puma\"]\n";
+    let step = apply("two-stage-ruby", ruby, &[("Gemfile", "")]).expect("applies");
+    assert_eq!(
+        step.files.dockerfile,
+        "FROM ruby:3.1 AS build
+RUN apt-get update && apt-get install -y build-essential
+ENV APP_HOME /app
+RUN mkdir $APP_HOME
+WORKDIR $APP_HOME
+ADD Gemfile* $APP_HOME/
+RUN bundle install
+
+FROM ruby:3.1-slim
+ENV APP_HOME /app
+RUN mkdir $APP_HOME
+WORKDIR $APP_HOME
+# the installed gems; compilers and headers stay behind
+COPY --from=build /app/Gemfile.lock /app/Gemfile.lock
+COPY --from=build /usr/local/bundle /usr/local/bundle
+ADD . $APP_HOME
+ENV DB_HOST db
+CMD [\"puma\"]
+"
+    );
+    let node = "FROM node:18\nWORKDIR /srv\nCOPY package*.json ./\nRUN npm ci --omit=dev\nCOPY . .\nCMD [\"node\", \"server.js\"]\n";
+    let step = apply("two-stage-node", node, &[("package.json", "{}")]).expect("applies");
+    assert!(step.files.dockerfile.contains("FROM node:18-slim\n"), "{}", step.files.dockerfile);
+    assert!(step.files.dockerfile.contains("COPY --from=build /srv/node_modules /srv/node_modules\n"));
+    refuses("two-stage-node", &node.replace("COPY . .", "COPY . .\nRUN npm run build"), &[], "npm run");
+}
+
+#[test]
+fn a_go_binary_takes_the_files_its_sources_name() {
+    let file = "FROM golang:1.19\nWORKDIR /src\nCOPY . .\nRUN go build -o /usr/local/bin/web .\nEXPOSE 80\nENTRYPOINT [\"web\"]\n";
+    let main = "package main\nfunc main() { template.ParseFiles(\"templates/base.html\"); os.ReadFile(\"./VERSION\") }\n";
+    let context = [
+        ("go.mod", "module example.com/web\n"),
+        ("main.go", main),
+        ("templates/base.html", "x"),
+        ("VERSION", "1"),
+        ("README.md", "x"),
+        ("main_test.go", "package main\n// \"README.md\"\n"),
+    ];
+    let step = apply("two-stage-go", file, &context).expect("applies");
+    assert_eq!(
+        step.files.dockerfile,
+        "FROM golang:1.19 AS build
+WORKDIR /src
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /usr/local/bin/web .
+
+FROM gcr.io/distroless/static-debian12:latest
+WORKDIR /src
+COPY --from=build /usr/local/bin/web /usr/local/bin/web
+COPY VERSION /src/VERSION
+COPY templates /src/templates
+EXPOSE 80
+ENTRYPOINT [\"web\"]
+"
+    );
+    let with_c = [("main.go", "package main\nimport \"C\"\n")];
+    refuses("two-stage-go", file, &with_c, "linked with C");
+    refuses("two-stage-go", file, &[("main.go", "import \"os/exec\"")], "starts other programs");
+    refuses("two-stage-go", file, &[], "could be read");
+    refuses("two-stage-go", &file.replace("RUN go build", "RUN cd x; go build"), &context, "more than commands");
+    refuses("two-stage-go", &file.replace("-o /usr/local/bin/web .", "-o $OUT ."), &context, "hides");
+}
+
+#[test]
+fn only_what_runs_wants_no_shell_and_two_stages() {
+    let file = |tail: &str| {
+        format!(
+            "FROM debian:bookworm-slim AS build\nRUN true\nFROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y --no-install-recommends python3\n\
+             COPY --from=build /usr/local /usr/local\nCOPY . /app\n{tail}"
+        )
+    };
+    let good = file("CMD [\"python3\", \"/app/a.py\"]\n");
+    let step = apply("only-what-runs", &good, &[("a.py", "import flask")]).expect("applies");
+    let text = &step.files.dockerfile;
+    assert!(text.contains("FROM debian:bookworm-slim AS runtime\n"), "{text}");
+    assert!(text.contains("--no-enhances libstdc++6 python3 > /tmp/packages"), "{text}");
+    assert!(text.ends_with(
+        "FROM scratch\nCOPY --from=runtime /runtime /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         COPY --from=build /usr/local /usr/local\nCOPY . /app\nCMD [\"python3\", \"/app/a.py\"]\n"
+    ), "{text}");
+    assert!(plimsoll_parser::parse(text).errors.is_empty());
+    refuses("only-what-runs", &file("CMD python3 /app/a.py\n"), &[], "needs a shell");
+    refuses("only-what-runs", &file("RUN useradd app\nCMD [\"x\"]\n"), &[], "runs in the last stage");
+    refuses("only-what-runs", &good, &[("a.py", "import subprocess")], "starts other programs");
+    refuses("only-what-runs", &good, &[("run", "#!/bin/sh\nexec x")], "shell script");
+    refuses("only-what-runs", "FROM debian:bookworm-slim\nRUN apt-get install -y python3\nCMD [\"x\"]\n", &[], "nothing from a first one");
+}
+
+#[test]
+fn build_tools_leave_package_lists() {
+    let step = apply(
+        "unneeded-packages",
+        "FROM ruby:3.1\nRUN apt-get update -qq && apt-get install -y build-essential\nRUN apt-get install -y curl \\\n    gcc \\\n    # why\n    make\nCMD [\"puma\"]\n",
+        &[],
+    );
+    assert_eq!(step.expect("applies").files.dockerfile, "FROM ruby:3.1\nRUN apt-get install -y curl \\\n    # why\n    make\nCMD [\"puma\"]\n");
+    refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y gcc && gcc -o /x x.c\n", &[], "gcc is used");
+    refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y curl\n", &[], "no build tool");
+}
