@@ -198,6 +198,19 @@ impl Drop for Running {
     }
 }
 
+/// Signals the first process of a container.
+pub struct Signals(OwnedFd);
+
+impl Signals {
+    /// Sends the signal of this number. A process that has ended is no error.
+    pub fn send(&self, signal: i32) -> Result<(), ExecError> {
+        match sys::pidfd_send_signal(&self.0, signal) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(ExecError::new(SetupStep::Wait, "the process", errno)),
+        }
+    }
+}
+
 impl Container {
     /// The process ID of process 1 of the container, as seen from here.
     pub fn pid(&self) -> i32 {
@@ -212,6 +225,12 @@ impl Container {
     /// Sends a signal to process 1. A process that has ended is no error.
     pub fn signal(&self, signal: Signal) -> Result<(), ExecError> {
         if self.outcome.is_some() { Ok(()) } else { self.running.signal(signal as i32) }
+    }
+
+    /// A way to signal process 1 from another thread, however long this value lives.
+    pub fn signals(&self) -> Result<Signals, ExecError> {
+        let failed = |error| ExecError::io(SetupStep::Wait, "the process", &error);
+        Ok(Signals(self.running.pidfd.try_clone().map_err(failed)?))
     }
 
     /// Waits until the process ends, however long it takes.

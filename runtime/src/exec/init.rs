@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -108,7 +109,9 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
 struct Sources {
     mounts: Vec<Option<OwnedFd>>,
     devices: Vec<(&'static str, OwnedFd)>,
-    sys: Option<OwnedFd>,
+    /// In a user namespace these can be made only while the host's are in sight.
+    proc: OwnedFd,
+    sys: OwnedFd,
 }
 
 const DEVICES: [(&str, u64, u64); 6] =
@@ -139,8 +142,16 @@ impl Sources {
                 devices.push((name, tree(&Path::new("/dev").join(name), false)?));
             }
         }
-        let sys = if setup.sys == Sysfs::Bind { Some(tree(Path::new("/sys"), true)?) } else { None };
-        Ok(Self { mounts, devices, sys })
+        let plain = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+        let proc = sys::new_filesystem(c"proc", plain).map_err(at(SetupStep::MountKernel, "/proc"))?;
+        let sys = match setup.sys {
+            Sysfs::Bind => tree(Path::new("/sys"), true)?,
+            Sysfs::Mount => {
+                let protect = if setup.sandbox { libc::MOUNT_ATTR_RDONLY } else { 0 };
+                sys::new_filesystem(c"sysfs", plain | protect).map_err(at(SetupStep::MountKernel, "/sys"))?
+            }
+        };
+        Ok(Self { mounts, devices, proc, sys })
     }
 }
 
@@ -171,13 +182,18 @@ fn attach(tree: &OwnedFd, target: &str, read_only: bool) -> Result<(), Errno> {
 
 fn kernel_mounts(setup: &Setup, sources: &Sources) -> Done {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let kernel = |kind: &str, target: &str, flags: MsFlags, data: Option<&str>| {
+    let own = |target: &str| {
         // A link in the image must not send a kernel filesystem elsewhere.
         open_inside(target, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW)
+    };
+    let kernel = |kind: &str, target: &str, flags: MsFlags, data: Option<&str>| {
+        own(target)
             .and_then(|_| mount(Some(kind), target, Some(kind), flags, data))
             .map_err(at(SetupStep::MountKernel, target))
     };
-    kernel("proc", "/proc", plain, None)?;
+    own("/proc")
+        .and_then(|target| sys::move_mount(&sources.proc, &target))
+        .map_err(at(SetupStep::MountKernel, "/proc"))?;
     kernel("tmpfs", "/dev", MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME, Some("mode=755,size=65536k"))?;
     for name in ["pts", "shm", "mqueue"] {
         fs::create_dir(Path::new("/dev").join(name)).map_err(io_at(SetupStep::MountKernel, "/dev"))?;
@@ -191,13 +207,10 @@ fn kernel_mounts(setup: &Setup, sources: &Sources) -> Done {
     kernel("tmpfs", "/dev/shm", plain, Some("mode=1777,size=65536k"))?;
     kernel("mqueue", "/dev/mqueue", plain, None)?;
     devices(setup, sources)?;
-    match &sources.sys {
-        Some(tree) => attach(tree, "/sys", setup.sandbox).map_err(at(SetupStep::MountKernel, "/sys")),
-        None => {
-            let protect = if setup.sandbox { MsFlags::MS_RDONLY } else { MsFlags::empty() };
-            kernel("sysfs", "/sys", plain | protect, None)
-        }
+    if setup.sys == Sysfs::Bind && setup.sandbox {
+        sys::set_read_only(&sources.sys, true).map_err(at(SetupStep::MountKernel, "/sys"))?;
     }
+    own("/sys").and_then(|target| sys::move_mount(&sources.sys, &target)).map_err(at(SetupStep::MountKernel, "/sys"))
 }
 
 fn devices(setup: &Setup, sources: &Sources) -> Done {

@@ -22,7 +22,7 @@ mod user;
 
 pub use ca_bundle::{CA_BUNDLE_PATH, CaBundle, ca_bundle_mounts};
 pub use capabilities::Capabilities;
-pub use container::{Container, Outcome, Status, Stream, run, run_streaming, spawn};
+pub use container::{Container, Outcome, Signals, Status, Stream, run, run_streaming, spawn};
 pub use error::{ExecError, SetupStep};
 pub use init::init_if_asked;
 pub use process::{EtcFiles, Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};

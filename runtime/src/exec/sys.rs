@@ -20,6 +20,24 @@ pub(crate) fn open_tree(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> 
     }
 }
 
+/// `fsopen(2)` to `fsmount(2)`: a new kernel filesystem of this type, not yet attached anywhere. `attributes` are `MOUNT_ATTR_…`.
+#[expect(unsafe_code, reason = "these calls have no wrapper")]
+pub(crate) fn new_filesystem(kind: &CStr, attributes: u64) -> Result<OwnedFd, Errno> {
+    const FSOPEN_CLOEXEC: libc::c_uint = 1;
+    const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
+    const FSMOUNT_CLOEXEC: libc::c_uint = 1;
+    // SAFETY: the name is a valid C string, the null pointers are what the create command takes, and results that are no error are
+    // descriptors nobody else owns.
+    unsafe {
+        let context = Errno::result(libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC))?;
+        let context = OwnedFd::from_raw_fd(context as RawFd);
+        let null = std::ptr::null::<libc::c_void>();
+        Errno::result(libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), FSCONFIG_CMD_CREATE, null, null, 0))?;
+        let mount = libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes);
+        Ok(OwnedFd::from_raw_fd(Errno::result(mount)? as RawFd))
+    }
+}
+
 /// `move_mount(2)`: attaches a detached mount to what `target` names.
 #[expect(unsafe_code, reason = "move_mount has no wrapper")]
 pub(crate) fn move_mount(tree: &OwnedFd, target: &OwnedFd) -> Result<(), Errno> {
@@ -64,16 +82,6 @@ pub(crate) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
 pub(crate) fn inherited(fd: RawFd) -> OwnedFd {
     // SAFETY: called once for each number, by the child, for descriptors that the parent opened for it alone.
     unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// `pidfd_open(2)`.
-#[expect(unsafe_code, reason = "pidfd_open has no wrapper")]
-pub(crate) fn pidfd_open(pid: i32) -> Result<OwnedFd, Errno> {
-    // SAFETY: no memory is passed; a result that is no error is a descriptor nobody else owns.
-    unsafe {
-        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
-        Ok(OwnedFd::from_raw_fd(fd as RawFd))
-    }
 }
 
 /// `pidfd_send_signal(2)`.
