@@ -21,6 +21,8 @@ pub struct Inputs<'m> {
     pub listing: Option<&'m Listing>,
     /// The ignore file in force, where one exists.
     pub ignore: Option<&'m Ignore>,
+    /// The platforms of base images, where known: the name as written in FROM, `linux/amd64`.
+    pub base_platforms: BTreeMap<String, String>,
     /// Build arguments.
     pub build_args: BTreeMap<String, String>,
     /// The platform of the build.

@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod correctness;
 mod env;
+mod labels;
 pub mod layer_size;
 pub mod manual;
 pub mod options;
@@ -16,6 +17,7 @@ pub mod rule;
 pub mod security;
 pub mod selection;
 pub mod shell;
+mod spdx;
 pub mod style;
 mod suppress;
 #[cfg(test)]
