@@ -5,6 +5,7 @@ pub mod compare;
 pub mod context;
 pub mod digest;
 pub mod exec;
+pub mod export;
 pub mod image;
 pub mod layer;
 pub mod plan;
