@@ -1,9 +1,14 @@
 //! The `plimsoll` command: reads arguments, joins the crates, prints and exits.
 
+#![expect(unreachable_pub, reason = "nothing of a command is public; `pub` marks what its other modules use")]
+
+mod builder;
 mod command;
 mod config;
 mod exit;
 mod files;
+mod place;
+mod proof;
 mod report;
 mod terminal;
 
@@ -49,7 +54,6 @@ enum Command {
     Build(command::build::Args),
     Run(command::run::Args),
     Compare(command::compare::Args),
-    Inspect(command::inspect::Args),
     Images(command::images::ImagesArgs),
     Pull(command::images::PullArgs),
     Push(command::images::PushArgs),
@@ -61,17 +65,19 @@ enum Command {
     Parse(command::parse::Args),
     Rules(command::rules::RulesArgs),
     Explain(command::rules::ExplainArgs),
-    Doctor(command::doctor::Args),
     Completions(command::completions::Args),
 }
 
 fn main() -> ExitCode {
     // A container's first process is this program too; then nothing below runs.
     plimsoll_runtime::exec::init_if_asked();
-    restore_pipe_signal();
     let cli = Cli::parse();
     let color = cli.global.color.stderr();
-    install_report_handler(color);
+    let theme = if color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+    // Failing to install it twice is the only failure there is.
+    let _ = miette::set_hook(Box::new(move |_| {
+        Box::new(miette::MietteHandlerOpts::new().graphical_theme(theme.clone()).context_lines(1).width(110).build())
+    }));
     let global = &cli.global;
     let result = match cli.command {
         Command::Optimize(args) => command::optimize::run(global, args),
@@ -79,7 +85,6 @@ fn main() -> ExitCode {
         Command::Build(args) => command::build::run(global, args),
         Command::Run(args) => command::run::run(global, args),
         Command::Compare(args) => command::compare::run(global, args),
-        Command::Inspect(args) => command::inspect::run(global, args),
         Command::Images(args) => command::images::images(global, args),
         Command::Pull(args) => command::images::pull(global, args),
         Command::Push(args) => command::images::push(global, args),
@@ -91,7 +96,6 @@ fn main() -> ExitCode {
         Command::Parse(args) => command::parse::run(global, args),
         Command::Rules(args) => command::rules::rules(global, args),
         Command::Explain(args) => command::rules::explain(global, args),
-        Command::Doctor(args) => command::doctor::run(global, args),
         Command::Completions(args) => command::completions::run(args),
     };
     match result {

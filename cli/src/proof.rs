@@ -3,9 +3,9 @@
 use crate::config::Config;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use plimsoll_runtime::compare::behaviour::{self, Observation, Session};
-use plimsoll_runtime::compare::{Allowed, Comparison, TreeOptions, compare_configs, compare_trees};
+use plimsoll_runtime::compare::{Allowed, Comparison, RuntimeConfig, TreeOptions, compare_configs, compare_trees};
 use plimsoll_runtime::image::Image;
-use plimsoll_runtime::probe::Probe;
+use plimsoll_runtime::probe::{Answer, Probe, ProbeResult};
 use plimsoll_runtime::snapshot::Snapshots;
 use plimsoll_runtime::store::Store;
 use std::time::Duration;
@@ -28,7 +28,8 @@ pub struct Seen {
 impl<'a> Prover<'a> {
     /// With the probes that the configuration names; without any they are found by [`Prover::look`].
     pub fn new(store: &Store, config: &'a Config) -> Result<Self> {
-        let mut prover = Self { snapshots: Snapshots::new(store), config, probes: Vec::new(), names: Vec::new() };
+        let snapshots = Snapshots::new(store).into_diagnostic()?;
+        let mut prover = Self { snapshots, config, probes: Vec::new(), names: Vec::new() };
         for (index, probe) in config.probe.iter().enumerate() {
             let read = read_probe(probe, index)?;
             prover.names.push(probe.name.clone().unwrap_or_else(|| read.title()));
@@ -43,7 +44,7 @@ impl<'a> Prover<'a> {
     }
 
     fn session(&self, root: &std::path::Path, image: &Image) -> Session {
-        let mut session = Session::new(root, image.config.config.clone());
+        let mut session = Session::new(root, runtime_config(image));
         session.command.clone_from(&self.config.container.command);
         session.env = self.config.container.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         session.ready_timeout = self.config.optimize.ready_timeout.unwrap_or(Duration::from_secs(60));
@@ -79,7 +80,7 @@ impl<'a> Prover<'a> {
         let first = self.observe(image).wrap_err("the original image does not answer, so nothing can be proven")?;
         let second = self.observe(image).wrap_err("the original image answered once, then no more")?;
         for (probe, answer) in self.config.probe.iter().zip(&first.answers) {
-            let (Some(wanted), Some(got)) = (probe.status, answer.status()) else { continue };
+            let (Some(wanted), Some(got)) = (probe.status, status_of(answer)) else { continue };
             if wanted != got {
                 return Err(miette!(
                     help = "mend the probe in plimsoll.toml, or the program",
@@ -124,7 +125,7 @@ impl<'a> Prover<'a> {
     /// Config and tree alone.
     pub fn compare_static(&self, original: &Image, changed: &Image, allowed: &Allowed) -> Result<Comparison> {
         let mut comparison = Comparison::default();
-        let (config, declared) = compare_configs(&original.config.config, &changed.config.config, allowed);
+        let (config, declared) = compare_configs(&runtime_config(original), &runtime_config(changed), allowed);
         comparison.config = config;
         comparison.declared = declared;
         // Where everything may change, the trees say nothing.
@@ -142,6 +143,18 @@ impl<'a> Prover<'a> {
 
 const NO_ANSWER: &str = "try the image with `plimsoll run`; say what to ask in [[probe]] of plimsoll.toml, and raise \
                          optimize.ready-timeout for a program that starts slowly";
+
+fn runtime_config(image: &Image) -> RuntimeConfig {
+    let value = serde_json::to_value(&image.config.config).unwrap_or_default();
+    serde_json::from_value(value).unwrap_or_default()
+}
+
+fn status_of(result: &ProbeResult) -> Option<u16> {
+    match &result.answer {
+        Answer::Http(answer) => Some(answer.status),
+        _ => None,
+    }
+}
 
 /// A probe of the configuration as the prober takes it.
 fn read_probe(probe: &crate::config::Probe, index: usize) -> Result<Probe> {

@@ -2,6 +2,26 @@
 
 use std::io::IsTerminal;
 
+/// Writes to standard output. Whoever reads it may go away (`| head`): then so do we, quietly.
+pub fn write_out(text: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    if let Err(error) = std::io::stdout().lock().write_fmt(text) {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            eprintln!("failed to write to standard output: {error}");
+            std::process::exit(2);
+        }
+        std::process::exit(0);
+    }
+}
+
+macro_rules! out {
+    ($($part:tt)*) => { $crate::terminal::write_out(format_args!($($part)*)) };
+}
+macro_rules! outln {
+    ($($part:tt)*) => { $crate::terminal::write_out(format_args!("{}\n", format_args!($($part)*))) };
+}
+pub(crate) use {out, outln};
+
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {

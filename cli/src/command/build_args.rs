@@ -1,6 +1,7 @@
 //! What `build`, `optimize` and `compare` share: the options that decide what a build gives.
 
 use crate::config::Config;
+use crate::report::progress::Style;
 use miette::{Result, miette};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,6 +30,18 @@ pub struct BuildArgs {
     /// An agent socket for RUN --mount=type=ssh: default, or ID=SOCKET
     #[arg(long = "ssh", value_name = "SPEC", help_heading = "Build options")]
     pub ssh: Vec<String>,
+    /// Another line of /etc/hosts for RUN steps, NAME:ADDRESS
+    #[arg(long, value_name = "NAME:ADDRESS", help_heading = "Build options")]
+    pub add_host: Vec<String>,
+    /// Allow RUN --security=insecure: security.insecure
+    #[arg(long, value_name = "WHAT", help_heading = "Build options")]
+    pub allow: Vec<String>,
+    /// Stages that use no result of earlier builds
+    #[arg(long, value_name = "STAGE", value_delimiter = ',', help_heading = "Build options")]
+    pub no_cache_filter: Vec<String>,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Build options")]
+    pub progress: Style,
     /// Do not use results of earlier builds
     #[arg(long, help_heading = "Build options")]
     pub no_cache: bool,

@@ -39,10 +39,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let tree = plimsoll_parser::parse(text);
     let index = LineIndex::new(text);
     match args.format {
-        Format::Tree => print!("{}", tree_text(&tree, &index)),
+        Format::Tree => crate::terminal::out!("{}", tree_text(&tree, &index)),
         Format::Json => {
             let value = tree_json(&tree, &source);
-            println!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
+            crate::terminal::outln!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
         }
     }
     let shown = crate::report::syntax::errors(&args.file.display().to_string(), text, &tree, global.color.stderr());
@@ -62,7 +62,7 @@ fn tree_text(tree: &Dockerfile<'_>, index: &LineIndex<'_>) -> String {
 }
 
 fn instruction_text(out: &mut String, instruction: &Instruction<'_>, index: &LineIndex<'_>, indent: &str) {
-    let (line, column) = index.line_col(instruction.range.start as usize);
+    let (line, column) = index.line_col(instruction.range.start);
     let _ = writeln!(
         out,
         "{indent}{} {line}:{column} {:?} {}",

@@ -218,6 +218,58 @@ pub fn load(named: Option<&Path>, folder: &Path) -> Result<Config> {
     Ok(Config::default())
 }
 
+impl Config {
+    /// Which rules run on `path`, and with which options.
+    pub fn lint_settings(&self, path: &Path) -> Result<plimsoll_rules::Settings> {
+        let mut settings = plimsoll_rules::Settings::default();
+        let lint = &self.lint;
+        settings.selection.select.clone_from(&lint.select);
+        settings.selection.ignore.clone_from(&lint.ignore);
+        settings.options.trusted_registries.clone_from(&lint.trusted_registries);
+        settings.options.strict_labels = lint.strict_labels;
+        for (label, kind) in &lint.label_schema {
+            let kind = plimsoll_rules::LabelKind::named(kind).ok_or_else(|| {
+                let help = "use text, url, rfc3339, spdx, hash, semver or email";
+                miette!(help = help, "failed to read lint.label-schema.{label}: `{kind}` is no form of a value")
+            })?;
+            settings.options.label_schema.insert(label.clone(), kind);
+        }
+        for (rule, table) in &lint.rules {
+            for (key, value) in table {
+                match (key.as_str(), value) {
+                    ("severity", toml::Value::String(name)) => {
+                        let severity = name.parse().map_err(|()| {
+                            let help = "use error, warning, info, style or off";
+                            miette!(help = help, "failed to read lint.rules.{rule}.severity: `{name}`")
+                        })?;
+                        settings.selection.severity.insert(rule.clone(), severity);
+                    }
+                    ("max-bytes", toml::Value::String(text)) if rule == "large-file" => {
+                        let bytes = crate::terminal::parse_size(text).map_err(|why| miette!("failed to read lint.rules.{rule}: {why}"))?;
+                        settings.options.large_file = Some(bytes);
+                    }
+                    _ => {
+                        let help = "docs/configuration.md lists the options";
+                        return Err(miette!(help = help, "failed to read lint.rules.{rule}.{key}: no such option"));
+                    }
+                }
+            }
+        }
+        let folder = self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let relative = absolute.strip_prefix(folder).unwrap_or(&absolute).to_string_lossy().into_owned();
+        for over in &lint.overrides {
+            if over.paths.iter().any(|glob| plimsoll_parser::dockerignore::Ignore::parse(glob).0.is_excluded(&relative)) {
+                if !over.select.is_empty() {
+                    settings.selection.select.clone_from(&over.select);
+                }
+                settings.selection.ignore.extend(over.ignore.iter().cloned());
+            }
+        }
+        Ok(settings)
+    }
+}
+
 fn read(path: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(path).map_err(|error| crate::files::unreadable(path, &error))?;
     let mut config: Config = toml::from_str(&text).map_err(|error| {

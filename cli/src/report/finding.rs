@@ -8,9 +8,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// Line, from 1.
-    pub line: usize,
+    pub line: u32,
     /// Column in characters, from 1.
-    pub column: usize,
+    pub column: u32,
 }
 
 /// One finding.
@@ -80,14 +80,14 @@ pub struct Checked {
     pub findings: Vec<Finding>,
 }
 
-fn place(index: &LineIndex, offset: u32) -> Place {
-    let (line, column) = index.line_col(offset as usize);
+fn place(index: &LineIndex<'_>, offset: u32) -> Place {
+    let (line, column) = index.line_col(offset);
     Place { line, column }
 }
 
 impl Finding {
     /// A diagnostic with its places looked up.
-    pub fn new(file: &str, index: &LineIndex, diagnostic: &Diagnostic) -> Self {
+    pub fn new(file: &str, index: &LineIndex<'_>, diagnostic: &Diagnostic) -> Self {
         let fix = diagnostic.fix.as_ref().map(|fix| FixOut {
             title: fix.title().to_owned(),
             applicability: fix.applicability().as_str(),

@@ -236,7 +236,7 @@ fn sarif(files: &[Checked]) -> Value {
     let descriptors: Vec<Value> = rules
         .iter()
         .map(|(rule, finding)| {
-            let summary = plimsoll_rules::find(rule).map_or_else(|| rule.to_string(), |meta| meta.summary().to_owned());
+            let summary = plimsoll_rules::find(rule).map_or_else(|| rule.to_string(), |found| found.meta().summary().to_owned());
             json!({
                 "id": rule,
                 "shortDescription": { "text": summary },

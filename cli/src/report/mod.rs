@@ -1,5 +1,6 @@
 //! One file for each kind of report. Output types live here, so that the model can move and the output stay.
 
+pub mod compare;
 pub mod finding;
 pub mod ladder;
 pub mod lint;

@@ -254,7 +254,7 @@ fn rung(name: &str, title: &str, built: &Built, before: Option<u64>) -> Rung {
         digest: Some(built.image.manifest.to_string()),
         layers: Some(built.image.layers.len()),
         agreed: None,
-        built: Some(BuiltIn { seconds: built.seconds(), executed: built.steps.len() - cached, cached }),
+        built: Some(BuiltIn { seconds: built.steps.iter().map(|step| step.duration.as_secs_f64()).sum(), executed: built.steps.len() - cached, cached }),
         differences: Vec::new(),
         declared: 0,
         notes: Vec::new(),

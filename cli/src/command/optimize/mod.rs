@@ -90,7 +90,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         write(&job, &report)?;
         report.written = true;
     }
-    print!("{}", ladder::render(args.format, &report, global.color.stdout()));
+    crate::terminal::out!("{}", ladder::render(args.format, &report, global.color.stdout()));
     Ok(exit(&report, args.candidate.is_some()))
 }
 

@@ -1,0 +1,184 @@
+//! `plimsoll build`
+
+use crate::builder::Builder;
+use crate::command::build_args::BuildArgs;
+use crate::exit::Exit;
+use crate::{Global, config, files, place};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use plimsoll_runtime::build::Built;
+use plimsoll_runtime::export::{self, Compression};
+use plimsoll_runtime::store::Store;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Build an image from a Dockerfile, without a daemon
+///
+/// The flags are docker build's. The image goes into the store; --output writes it elsewhere as well.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The build context
+    #[arg(value_name = "CONTEXT", default_value = ".")]
+    context: PathBuf,
+    /// Name of the image, NAME[:TAG]
+    #[arg(short, long = "tag", value_name = "NAME")]
+    tags: Vec<String>,
+    /// Add a label
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<String>,
+    /// Write the image: a folder for an OCI layout, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd]
+    #[arg(short, long, value_name = "SPEC")]
+    output: Option<String>,
+    /// Write the image ID here
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Write what is known of the build here, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// How the result is told: text prints the image ID, json the layers and steps
+    #[arg(long, value_enum, default_value = "text")]
+    format: super::images::Format,
+    #[command(flatten)]
+    build: BuildArgs,
+}
+
+/// Runs the command.
+pub fn run(global: &Global, args: Args) -> Result<Exit> {
+    let output = args.output.as_deref().map(read_output).transpose()?;
+    place::enter()?;
+    let config = config::load(global.config.as_deref(), &args.context)?;
+    let dockerfile = match args.build.file.as_deref() {
+        Some(path) if path.as_os_str() == files::STDIN => path.to_path_buf(),
+        named => files::dockerfile_of(&args.context, named)?,
+    };
+    let mut builder = Builder::new(global, &args.build, &config, &args.context, &dockerfile)?;
+    builder.options_mut().tags.clone_from(&args.tags);
+    for label in &args.labels {
+        let (name, value) = label.split_once('=').unwrap_or((label, ""));
+        builder.options_mut().labels.insert(name.to_owned(), value.to_owned());
+    }
+    let built = builder.build_path("")?;
+    let store = builder.store().clone();
+    drop(builder);
+    if let Some(output) = output {
+        output.write(&store, &built, args.tags.first().map(String::as_str))?;
+    }
+    if let Some(path) = &args.iidfile {
+        files::write_atomically(path, built.image.config_digest.to_string().as_bytes())?;
+    }
+    let report = describe(&built, &args.tags);
+    let text = serde_json::to_string_pretty(&report).into_diagnostic()?;
+    if let Some(path) = &args.metadata_file {
+        files::write_atomically(path, text.as_bytes())?;
+    }
+    match args.format {
+        super::images::Format::Text => crate::terminal::outln!("{}", built.image.config_digest),
+        super::images::Format::Json => crate::terminal::outln!("{text}"),
+    }
+    Ok(Exit::Clean)
+}
+
+fn describe(built: &Built, tags: &[String]) -> serde_json::Value {
+    let layers = built.image.layers.iter();
+    let steps = built.steps.iter();
+    json!({
+        "version": 1,
+        "containerimage.digest": built.image.manifest.to_string(),
+        "containerimage.config.digest": built.image.config_digest.to_string(),
+        "image.name": tags,
+        "size": built.image.size(),
+        "layers": layers.map(|layer| json!({
+            "diff_id": layer.diff_id.to_string(), "size": layer.size, "created_by": layer.created_by,
+        })).collect::<Vec<_>>(),
+        "steps": steps.map(|step| json!({
+            "stage": step.stage, "line": step.line, "created_by": step.created_by, "cached": step.cached,
+            "seconds": step.duration.as_secs_f64(), "bytes": step.layer.as_ref().map(|layer| layer.size),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// Where else an image goes.
+struct Output {
+    kind: Kind,
+    path: PathBuf,
+    compression: Compression,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    OciLayout,
+    OciArchive,
+    DockerArchive,
+    /// The root filesystem as a tar.
+    Tar,
+    /// The root filesystem as a folder.
+    Local,
+}
+
+fn read_output(spec: &str) -> Result<Output> {
+    const HELP: &str = "write it as a folder, or type=oci|docker|tar|local,dest=PATH[,compression=none|gzip|zstd]";
+    let wrong = |why: String| miette!(help = HELP, "failed to read --output {spec}: {why}");
+    if !spec.contains('=') {
+        return Ok(Output { kind: Kind::Local, path: PathBuf::from(spec), compression: Compression::Gzip });
+    }
+    let (mut kind, mut path, mut compression, mut tar) = (None, None, Compression::Gzip, true);
+    for part in spec.split(',') {
+        match part.split_once('=') {
+            Some(("type", name)) => kind = Some(name),
+            Some(("dest", value)) => path = Some(PathBuf::from(value)),
+            Some(("tar", value)) => tar = value == "true",
+            Some(("compression", "none" | "uncompressed")) => compression = Compression::None,
+            Some(("compression", "gzip")) => compression = Compression::Gzip,
+            Some(("compression", "zstd")) => compression = Compression::Zstd,
+            _ => return Err(wrong(format!("`{part}` is not known"))),
+        }
+    }
+    let kind = match kind {
+        Some("oci") if tar => Kind::OciArchive,
+        Some("oci") => Kind::OciLayout,
+        Some("docker") => Kind::DockerArchive,
+        Some("tar") => Kind::Tar,
+        Some("local") => Kind::Local,
+        Some(other) => return Err(wrong(format!("type {other} is not known"))),
+        None => return Err(wrong("type= is missing".to_owned())),
+    };
+    let path = path.ok_or_else(|| wrong("dest= is missing".to_owned()))?;
+    Ok(Output { kind, path, compression })
+}
+
+impl Output {
+    fn write(&self, store: &Store, built: &Built, name: Option<&str>) -> Result<()> {
+        let images = [export::Named { image: &built.image, name }];
+        let context = || format!("failed to write {}", self.path.display());
+        match self.kind {
+            Kind::OciLayout => export::oci_layout(store, &images, &self.path, self.compression).into_diagnostic().wrap_err_with(context),
+            Kind::OciArchive => write_file(&self.path, |file| {
+                export::oci_archive(store, &images, file, self.compression).into_diagnostic().wrap_err_with(context)
+            }),
+            Kind::DockerArchive => {
+                write_file(&self.path, |file| export::docker_archive(store, &images, file).into_diagnostic().wrap_err_with(context))
+            }
+            Kind::Tar => write_file(&self.path, |file| export::root_tar(store, &built.image, file).into_diagnostic().wrap_err_with(context)),
+            Kind::Local => export::root_folder(store, &built.image, &self.path).into_diagnostic().wrap_err_with(context),
+        }
+    }
+}
+
+/// Writes a file whole or not at all; `-` is standard output.
+pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn std::io::Write) -> Result<()>) -> Result<()> {
+    if path.as_os_str() == files::STDIN {
+        let stdout = std::io::stdout();
+        return write(&mut stdout.lock());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |error: std::io::Error| miette!(help = "nothing was written", "failed to write {}: {error}", path.display());
+    let mut file = tempfile::Builder::new().prefix(".plimsoll-").tempfile_in(folder).map_err(failed)?;
+    {
+        let mut buffered = std::io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
+        write(&mut buffered)?;
+        std::io::Write::flush(&mut buffered).map_err(failed)?;
+    }
+    let mode: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

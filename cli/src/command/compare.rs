@@ -1,0 +1,98 @@
+//! `plimsoll compare`: two images side by side, in config, files and behaviour.
+
+use crate::builder::Builder;
+use crate::command::build_args::BuildArgs;
+use crate::config;
+use crate::exit::Exit;
+use crate::proof::Prover;
+use crate::report::compare::{self as report, Report, Side};
+use crate::{Global, place};
+use miette::{IntoDiagnostic, Result, WrapErr};
+use plimsoll_runtime::compare::Allowed;
+use plimsoll_runtime::image::Image;
+use plimsoll_runtime::store::Store;
+use std::path::{Path, PathBuf};
+
+/// Compare two images: layers, bytes, config, files and behaviour
+///
+/// A and B are references in the store, archives or layouts as `load` takes them, or folders with a Dockerfile (or
+/// Dockerfiles themselves), which are built first. Exit code 3 when they differ beyond what --may-change names.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The image before
+    a: String,
+    /// The image after
+    b: String,
+    /// Start both, ask both the same, and compare what they answer
+    #[arg(long, visible_alias = "behavior")]
+    behaviour: bool,
+    /// Paths (globs, from the root) in which they may differ; `config:NAME` for a field of the config
+    #[arg(long, value_name = "GLOB")]
+    may_change: Vec<String>,
+    /// Do not compare the files
+    #[arg(long)]
+    no_tree: bool,
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: report::Format,
+    #[command(flatten)]
+    build: BuildArgs,
+}
+
+/// Runs the command.
+pub fn run(global: &Global, args: Args) -> Result<Exit> {
+    let id_map = place::enter()?;
+    let store = place::store(global)?;
+    let folder = [&args.a, &args.b].into_iter().map(Path::new).find(|path| path.exists());
+    let folder = folder.map(|path| if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) });
+    let config = config::load(global.config.as_deref(), folder.unwrap_or(Path::new(".")))?;
+    let image = |name: &str| image_of(global, &args, &config, &store, name);
+    let before = image(&args.a)?;
+    let after = image(&args.b)?;
+    let (fields, mut paths): (Vec<String>, Vec<String>) = args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
+    let fields = fields.iter().filter_map(|name| name.strip_prefix("config:")).map(str::to_owned).collect();
+    if args.no_tree {
+        paths.push("/**".to_owned());
+    }
+    let allowed = Allowed { config: fields, paths };
+    let mut prover = Prover::new(&store, &config)?;
+    let comparison = if args.behaviour {
+        let seen = prover.original(&before).wrap_err_with(|| format!("failed to run {}", args.a))?;
+        prover.compare(&seen, &after, &allowed)?
+    } else {
+        prover.compare_static(&before, &after, &allowed)?
+    };
+    let report = Report {
+        version: 1,
+        before: Side::new(&args.a, &before),
+        after: Side::new(&args.b, &after),
+        probes: if args.behaviour { prover.names().to_vec() } else { Vec::new() },
+        same: comparison.same(),
+        comparison,
+        id_map,
+    };
+    crate::terminal::out!("{}", report::render(args.format, &report, global.color.stdout()));
+    Ok(if report.same { Exit::Clean } else { Exit::Differ })
+}
+
+/// An image by name: in the store, in an archive or layout, or built from a folder or a Dockerfile.
+fn image_of(global: &Global, args: &Args, config: &config::Config, store: &Store, name: &str) -> Result<Image> {
+    let path = PathBuf::from(name);
+    if path.is_dir() && !path.join("oci-layout").exists() {
+        let dockerfile = crate::files::dockerfile_of(&path, args.build.file.as_deref())?;
+        let mut builder = Builder::new(global, &args.build, config, &path, &dockerfile)?;
+        return Ok(builder.build_path(name)?.image);
+    }
+    let is_dockerfile = path.file_name().and_then(|n| n.to_str()).is_some_and(crate::files::is_dockerfile_name);
+    if path.is_file() && is_dockerfile {
+        let context = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = Builder::new(global, &args.build, config, context, &path)?;
+        return Ok(builder.build_path(name)?.image);
+    }
+    if path.exists() {
+        let loaded = plimsoll_runtime::export::load(store, &path).into_diagnostic().wrap_err_with(|| format!("failed to load {name}"))?;
+        let first = loaded.first().ok_or_else(|| miette::miette!("failed to load {name}: it holds no image"))?;
+        return store.image(&first.manifest).into_diagnostic();
+    }
+    crate::command::images::find(store, name)
+}
