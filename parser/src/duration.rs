@@ -8,8 +8,11 @@ use nom::combinator::{opt, recognize, value};
 use nom::multi::fold_many1;
 use nom::{IResult, Parser};
 
-/// Nanoseconds, or BuildKit's words for what is wrong.
-pub(crate) fn parse(text: &str) -> Result<i64, String> {
+/// Nanoseconds.
+///
+/// # Errors
+/// BuildKit's words for what is wrong.
+pub fn parse(text: &str) -> Result<i64, String> {
     if matches!(text, "0" | "+0" | "-0") {
         return Ok(0);
     }

@@ -5,6 +5,7 @@
 
 pub mod directive;
 pub mod dockerignore;
+pub mod duration;
 pub mod edit;
 pub mod heredoc;
 pub mod image_ref;
@@ -13,10 +14,12 @@ pub mod shell;
 pub mod source;
 pub mod syntax;
 pub mod text;
+pub mod tokens;
 pub mod word;
 
+mod check;
 mod csv;
-mod duration;
+mod file;
 mod grammar;
 mod parse;
 mod quote;

@@ -1,5 +1,6 @@
 //! Lines, continuations, comments, directives and heredocs, walked by hand; each instruction is handed to the grammar.
 
+use crate::check;
 use crate::directive::{Directives, Line as DirectiveLine};
 use crate::grammar::{self, Keyword, Reader, words};
 use crate::heredoc;
@@ -170,7 +171,8 @@ impl<'s> Walk<'s> {
         };
         let escape = char::from(self.escape);
         let errors_before = self.file.errors.len();
-        let mut reader = Reader { escape, errors: &mut self.file.errors, trigger: false };
+        let Dockerfile { errors, warnings, .. } = &mut self.file;
+        let mut reader = Reader { escape, errors, warnings, trigger: false };
         let mut instruction = grammar::instruction(logical, TextRange::new(start, end), &mut reader);
         instruction.comments_above = index(above.start)..index(above.end);
         self.heredocs(&mut instruction, errors_before);
@@ -306,15 +308,43 @@ impl<'s> Walk<'s> {
             let message = format!("dockerfile line greater than max allowed size of {MAX_LINE}");
             self.refuse("line-too-long", range, message, "break the line with continuations, or COPY a file in");
         }
-        if self.file.instructions.is_empty() {
-            let (message, help) = match self.text.is_empty() {
-                true => ("the Dockerfile cannot be empty", "begin with FROM and an image"),
-                false => ("file with no instructions", "begin with FROM and an image"),
-            };
-            self.refuse("no-instructions", TextRange::new(0, self.text.len()), message, help);
-        }
+        self.before_stages();
+        let build = check::errors(&self.file);
+        self.file.errors.extend(build);
         self.file.errors.sort_by_key(|error| (error.range.start, error.stage));
         self.file
+    }
+}
+
+impl Walk<'_> {
+    /// Refuses a file without instructions, and an instruction that stands in no stage.
+    fn before_stages(&mut self) {
+        let in_stage = |instruction: &&Instruction<'_>| {
+            Keyword::of(&instruction.keyword) == Some(Keyword::From) || !matches!(instruction.kind, Kind::Arg(_))
+        };
+        let Some(first) = self.file.instructions.iter().find(in_stage) else {
+            if self.file.instructions.is_empty() {
+                let last = self.text.trim_end_matches(['\r', '\n']).rfind('\n').map_or(0, |at| at + 1);
+                let message = match self.text.is_empty() {
+                    true => "the Dockerfile cannot be empty",
+                    false => "file with no instructions",
+                };
+                let range = TextRange::new(last, self.text.len());
+                self.refuse("no-instructions", range, message, "begin with FROM and an image");
+            }
+            return;
+        };
+        let refused = matches!(first.kind, Kind::Unknown(_) | Kind::Broken(_));
+        if refused || Keyword::of(&first.keyword) == Some(Keyword::From) {
+            return;
+        }
+        let error = SyntaxError::new(
+            "no-build-stage",
+            ErrorStage::Instruction,
+            first.keyword.range,
+            "no build stage in current context",
+        );
+        self.file.errors.push(error.with_help("begin with FROM and an image; only ARG may stand before it"));
     }
 }
 

@@ -22,7 +22,8 @@ pub struct Dockerfile<'s> {
     pub comments: Vec<TextRange>,
     /// What is wrong, in the order of the file.
     pub errors: Vec<SyntaxError>,
-    /// What is accepted with a warning by the builder (blank lines inside a continuation).
+    /// What the builder accepts though it cannot be meant: blank lines inside a continuation (`empty-continuation`, which
+    /// the builder warns of too), a mount's option set twice (`mount-option-repeated`).
     pub warnings: Vec<SyntaxError>,
 }
 
@@ -189,6 +190,23 @@ impl<'s> Mount<'s> {
     #[must_use]
     pub fn kind(&self) -> &str {
         self.get(&["type"]).map_or("bind", Text::as_str)
+    }
+}
+
+/// What a `--device=` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The device's CDI name.
+    pub name: String,
+    /// Whether the step fails where there is none.
+    pub required: bool,
+}
+
+impl Device {
+    /// Reads the value of a `--device`; nothing where it is wrong, which an error of the file says.
+    #[must_use]
+    pub fn of(value: &Text<'_>) -> Option<Self> {
+        crate::grammar::device(value).ok()
     }
 }
 

@@ -57,8 +57,7 @@ pub(crate) fn arguments<'s>(instruction: &Instruction<'s>, escape: char) -> Argu
     let Some((_, keyword)) = KEYWORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&instruction.keyword)) else {
         return Arguments::Unknown;
     };
-    let mut errors = Vec::new();
-    let reader = &mut Reader { escape, errors: &mut errors, trigger: false };
+    let reader = &mut Reader { escape, errors: &mut Vec::new(), warnings: &mut Vec::new(), trigger: true };
     let logical = &instruction.logical;
     let args = head(logical).args;
     let line = Line { keyword: *keyword, instruction, args: args.clone() };
@@ -108,8 +107,7 @@ pub(crate) fn arguments<'s>(instruction: &Instruction<'s>, escape: char) -> Argu
         Keyword::Onbuild => {
             let logical = logical.sub(args);
             let range = logical.full_range();
-            let trigger =
-                super::instruction(logical, range, &mut Reader { escape, errors: &mut Vec::new(), trigger: true });
+            let trigger = super::instruction(logical, range, reader);
             let arguments = arguments(&trigger, escape);
             let flags = trigger.flag_words();
             Arguments::Trigger(Box::new(Trigger { keyword: trigger.keyword, flags, arguments }))

@@ -308,7 +308,7 @@ mod tests {
 
     fn words(text: &str) -> Result<Option<Vec<String>>, Vec<SyntaxError>> {
         let mut errors = Vec::new();
-        let mut reader = Reader { escape: '\\', errors: &mut errors, trigger: false };
+        let mut reader = Reader { escape: '\\', errors: &mut errors, warnings: &mut Vec::new(), trigger: false };
         match array(&Logical::whole(text, 0), 0..text.len(), &mut reader) {
             Some(Array::Words { words, .. }) => {
                 Ok(Some(words.into_iter().map(|word| word.value.into_owned()).collect()))

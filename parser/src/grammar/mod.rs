@@ -18,6 +18,7 @@ pub(crate) mod words;
 
 pub(crate) use arguments::arguments as arguments_of;
 pub use arguments::{Arguments, Trigger};
+pub(crate) use run::{device, go_bool};
 
 use crate::logical::Logical;
 use crate::suggest;
@@ -89,6 +90,7 @@ pub(crate) struct Reader<'e> {
     /// The escape character.
     pub(crate) escape: char,
     pub(crate) errors: &'e mut Vec<SyntaxError>,
+    pub(crate) warnings: &'e mut Vec<SyntaxError>,
     /// Inside an ONBUILD: BuildKit checks the trigger's arguments only in the stage that runs it.
     pub(crate) trigger: bool,
 }
@@ -104,6 +106,11 @@ impl Reader<'_> {
         if !self.trigger {
             self.errors.push(SyntaxError::new(code, ErrorStage::Instruction, range, message).with_help(help));
         }
+    }
+
+    /// The builder takes it, but nobody can have meant it.
+    pub(crate) fn warn(&mut self, code: &'static str, range: TextRange, message: impl Into<String>, help: &str) {
+        self.warnings.push(SyntaxError::new(code, ErrorStage::Instruction, range, message).with_help(help));
     }
 }
 

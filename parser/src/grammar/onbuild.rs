@@ -13,8 +13,8 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
     }
     let logical = line.logical().sub(line.args.clone());
     let range = logical.full_range();
-    let escape = reader.escape;
-    let trigger = instruction(logical, range, &mut Reader { escape, errors: reader.errors, trigger: true });
+    let inner = &mut Reader { escape: reader.escape, errors: reader.errors, warnings: reader.warnings, trigger: true };
+    let trigger = instruction(logical, range, inner);
     let keyword = trigger.keyword.to_uppercase();
     let place = trigger.keyword.range;
     if !flags::check(line, &[], reader) {

@@ -5,7 +5,7 @@ use super::{Line, Reader, json};
 use crate::csv;
 use crate::quote::quote;
 use crate::suggest;
-use crate::syntax::{Command, Flag, Kind, Mount, Run};
+use crate::syntax::{Command, Device, Flag, Kind, Mount, Run};
 use crate::text::{Text, TextRange};
 use std::borrow::Cow;
 
@@ -79,6 +79,10 @@ fn mount<'s>(flag: &Flag<'s>, reader: &mut Reader<'_>) -> Option<Mount<'s>> {
             reader.wrong("mount-from-variable", value.range, message, help);
             fine = false;
         }
+        if options.iter().any(|(earlier, _): &(Text<'_>, _)| earlier.value == key.value) {
+            let message = format!("{} is set twice in one mount, and the last one counts", key.value);
+            reader.warn("mount-option-repeated", key.range, message, "keep one of the two");
+        }
         options.push((key, option));
     }
     fine.then_some(Mount { options, range: flag.range })
@@ -96,45 +100,44 @@ fn lower(text: Text<'_>) -> Text<'_> {
     text
 }
 
-/// `--device=name[,required]`
 fn device_is_fine(value: &Text<'_>, reader: &mut Reader<'_>) -> bool {
-    let mut refuse = |range: TextRange, message: String, help: &str| {
-        reader.wrong("device-options", range, message, help);
-        false
-    };
-    let help = "write --device=name, or --device=name,required";
-    let fields = match csv::fields(value) {
-        Ok(fields) => fields,
-        Err(message) => return refuse(value.range, format!("failed to parse csv devices: {message}"), help),
-    };
-    let mut name: Option<String> = None;
+    let Err((range, message)) = device(value) else { return true };
+    reader.wrong("device-options", range, message, "write --device=name, or --device=name,required");
+    false
+}
+
+/// `--device=name[,required]`
+pub(crate) fn device(value: &Text<'_>) -> Result<Device, (TextRange, String)> {
+    let fields = csv::fields(value).map_err(|why| (value.range, format!("failed to parse csv devices: {why}")))?;
+    let mut device = Device { name: String::new(), required: false };
     for field in fields {
+        let refuse = |message: String| Err((field.range, message));
         let Some((key, setting)) = field.split_once('=') else {
             if field.eq_ignore_ascii_case("required") {
-                continue;
+                device.required = true;
+            } else if device.name.is_empty() {
+                device.name = field.value.to_string();
+            } else {
+                return refuse(format!("invalid field '{}' must be a key=value pair", field.value));
             }
-            if name.is_some_and(|name| !name.is_empty()) {
-                let message = format!("invalid field '{}' must be a key=value pair", field.value);
-                return refuse(field.range, message, help);
-            }
-            name = Some(field.value.to_string());
             continue;
         };
-        let named = name.as_deref().filter(|name| !name.is_empty());
-        match (key.to_lowercase().as_str(), named) {
-            ("name", Some(name)) => return refuse(field.range, format!("device name already set to {name}"), help),
-            ("name", None) => name = Some(setting.to_owned()),
-            ("required", _) if go_bool(setting).is_some() => {}
-            ("required", _) => return refuse(field.range, format!("invalid value for required: {setting}"), help),
-            (_, None) => name = Some(field.value.to_string()),
-            (key, Some(_)) => {
+        match key.to_lowercase().as_str() {
+            "name" if device.name.is_empty() => device.name = setting.to_owned(),
+            "name" => return refuse(format!("device name already set to {}", device.name)),
+            "required" => match go_bool(setting) {
+                Some(required) => device.required = required,
+                None => return refuse(format!("invalid value for required: {setting}")),
+            },
+            _ if device.name.is_empty() => device.name = field.value.to_string(),
+            key => {
                 let meant = suggest::exact(key, ["name", "required"]);
                 let meant = meant.map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
-                return refuse(field.range, format!("unexpected key '{key}' in '{}'{meant}", field.value), help);
+                return refuse(format!("unexpected key '{key}' in '{}'{meant}", field.value));
             }
         }
     }
-    true
+    Ok(device)
 }
 
 /// A truth value as BuildKit reads it in options.

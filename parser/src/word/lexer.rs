@@ -36,26 +36,29 @@ pub(crate) struct Lexer<'t, 'e> {
     env: Env<'e>,
     matched: BTreeSet<String>,
     unmatched: BTreeSet<String>,
+    unfinished: Unfinished,
     depth: usize,
 }
 
 type Lexed<T> = Result<T, WordError>;
 
-/// The words of a text while it is read.
+/// The word that is not finished yet.
+///
+/// There is one for the whole text: BuildKit's lexer forgets the unfinished word where it enters a modifier, so that
+/// `a${b:-c}d` splits into `cd`. (As one word it is `acd`.)
 #[derive(Default)]
-struct Words {
-    done: Vec<String>,
+struct Unfinished {
     word: String,
     open: bool,
 }
 
-impl Words {
+impl Unfinished {
     /// A character of the text or of a variable's value: white space ends the word.
-    fn push(&mut self, c: char) {
+    fn push(&mut self, done: &mut Vec<String>, c: char) {
         if !c.is_whitespace() {
             self.push_raw(c);
         } else if self.open && !self.word.is_empty() {
-            self.done.push(std::mem::take(&mut self.word));
+            done.push(std::mem::take(&mut self.word));
             self.open = false;
         }
     }
@@ -67,11 +70,11 @@ impl Words {
         self.word.push_str(text);
         self.open = true;
     }
-    fn finish(mut self) -> Vec<String> {
+    fn finish(&mut self, done: &mut Vec<String>) {
         if !self.word.is_empty() {
-            self.done.push(self.word);
+            done.push(std::mem::take(&mut self.word));
+            self.open = false;
         }
-        self.done
     }
 }
 
@@ -80,7 +83,17 @@ impl<'t, 'e> Lexer<'t, 'e> {
         // A byte order mark at the start is no part of the word.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let raw_escapes = options.raw_escapes;
-        Self { text, at: 0, options, raw_escapes, env, matched: BTreeSet::new(), unmatched: BTreeSet::new(), depth: 0 }
+        Self {
+            text,
+            at: 0,
+            options,
+            raw_escapes,
+            env,
+            matched: BTreeSet::new(),
+            unmatched: BTreeSet::new(),
+            unfinished: Unfinished::default(),
+            depth: 0,
+        }
     }
 
     /// The whole text as one word, and split.
@@ -104,7 +117,7 @@ impl<'t, 'e> Lexer<'t, 'e> {
     }
 
     fn fail<T>(&self, message: impl Into<String>) -> Lexed<T> {
-        Err(WordError { message: message.into(), at: self.at })
+        Err(WordError { message: message.into(), at: self.at, about_value: false })
     }
 
     /// Reads up to `stop`, which is taken and left out.
@@ -122,48 +135,52 @@ impl<'t, 'e> Lexer<'t, 'e> {
 
     fn read_until(&mut self, stop: Option<char>) -> Lexed<(String, Vec<String>)> {
         let mut result = String::new();
-        let mut words = Words::default();
+        let mut done = Vec::new();
         let quotes = !self.options.keep_quotes_as_text;
         while let Some(c) = self.peek() {
             if stop == Some(c) {
                 self.next();
-                return Ok((result, words.finish()));
+                self.unfinished.finish(&mut done);
+                return Ok((result, done));
             }
             match c {
                 '$' => {
                     let value = self.dollar()?;
                     result.push_str(&value);
-                    value.chars().for_each(|c| words.push(c));
+                    value.chars().for_each(|c| self.unfinished.push(&mut done, c));
                 }
                 '\'' | '"' if quotes => {
                     let inner = if c == '"' { self.double_quoted()? } else { self.single_quoted()? };
                     result.push_str(&inner);
-                    words.push_raw_str(&inner);
+                    self.unfinished.push_raw_str(&inner);
                 }
                 '<' => {
                     let operator = self.less_than();
                     result.push_str(operator);
-                    words.push_raw_str(operator);
+                    self.unfinished.push_raw_str(operator);
                 }
                 c if c == self.options.escape => {
                     self.next();
                     if self.raw_escapes {
-                        words.push_raw(c);
+                        self.unfinished.push_raw(c);
                         result.push(c);
                     }
                     let Some(escaped) = self.next() else { break };
-                    words.push_raw(escaped);
+                    self.unfinished.push_raw(escaped);
                     result.push(escaped);
                 }
                 c => {
                     self.next();
-                    words.push(c);
+                    self.unfinished.push(&mut done, c);
                     result.push(c);
                 }
             }
         }
         match stop {
-            None => Ok((result, words.finish())),
+            None => {
+                self.unfinished.finish(&mut done);
+                Ok((result, done))
+            }
             Some(stop) => self.fail(format!("unexpected end of statement while looking for matching {stop}")),
         }
     }
@@ -302,11 +319,9 @@ impl<'t, 'e> Lexer<'t, 'e> {
             (Some('+'), value) => Ok(value.filter(counts).map(|_| word).unwrap_or_default()),
             (Some('?'), value) => {
                 let state = if value.is_none() { "unset" } else { "empty" };
-                match value.filter(counts) {
-                    Some(value) => Ok(value),
-                    None if word.is_empty() => self.fail(format!("{name}: is not allowed to be {state}")),
-                    None => self.fail(format!("{name}: {word}")),
-                }
+                let why = if word.is_empty() { format!("is not allowed to be {state}") } else { word };
+                let missing = WordError { message: format!("{name}: {why}"), at: self.at, about_value: true };
+                value.filter(counts).ok_or(missing)
             }
             (Some(sign @ ('#' | '%')), value) => {
                 let longest = word.strip_prefix(sign);

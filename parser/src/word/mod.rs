@@ -27,6 +27,8 @@ pub struct WordError {
     pub message: String,
     /// The offset in the word where it was noticed.
     pub at: usize,
+    /// Whether it is about a variable without a value (`${name:?}`), and so may be fine elsewhere.
+    pub about_value: bool,
 }
 
 impl std::fmt::Display for WordError {

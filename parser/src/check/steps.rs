@@ -1,0 +1,207 @@
+//! The instructions of the stages: words that cannot be expanded, values that cannot be, sources that come too late.
+
+use super::scope::{Scope, Value};
+use super::stages::Graph;
+use super::{Checker, mounts, values};
+use crate::syntax::{ArgDecl, Copy, Instruction, Kind, Pair};
+use crate::text::Text;
+use crate::word;
+use std::borrow::Cow;
+
+/// ARGs before the first FROM.
+pub(super) fn global_args<'s>(checker: &mut Checker<'_, 's>, global: &mut Scope<'s>, declarations: &[ArgDecl<'s>]) {
+    for declaration in declarations {
+        let Some(default) = &declaration.default else { continue };
+        match global.expand_global(default, checker.file.escape) {
+            Ok(value) => global.set(declaration.name.value.clone(), Some(value)),
+            Err(error) => {
+                checker.bad_word("global-arg", default, &error);
+                global.set(declaration.name.value.clone(), None);
+            }
+        }
+    }
+}
+
+/// Goes through the stages in the order of the file.
+pub(super) fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Scope<'s>, graph: &Graph<'f, 's>) {
+    let mut scopes: Vec<Scope<'s>> = Vec::with_capacity(graph.stages.len());
+    for (index, stage) in graph.stages.iter().enumerate() {
+        let mut scope = stage.parent.and_then(|parent| scopes.get(parent)).cloned().unwrap_or_default();
+        for instruction in stage.body {
+            Step { checker, scope: &mut scope, global, graph, stage: index, instruction }.check();
+        }
+        // Only a stage that another is built on is asked again.
+        scopes.push(if graph.stages.iter().any(|other| other.parent == Some(index)) {
+            scope
+        } else {
+            Scope::default()
+        });
+    }
+}
+
+struct Step<'c, 'f, 's> {
+    checker: &'c mut Checker<'f, 's>,
+    scope: &'c mut Scope<'s>,
+    global: &'c Scope<'s>,
+    graph: &'c Graph<'f, 's>,
+    stage: usize,
+    instruction: &'c Instruction<'s>,
+}
+
+impl<'s> Step<'_, '_, 's> {
+    fn check(mut self) {
+        match &self.instruction.kind {
+            Kind::From(_) => *self.scope = Scope::default(),
+            Kind::Env(pairs) => self.env(pairs),
+            Kind::Label(pairs) => {
+                for word in pairs.iter().flat_map(|pair| [&pair.key, &pair.value]) {
+                    self.word(word);
+                }
+            }
+            Kind::Arg(declarations) => declarations.iter().for_each(|declaration| self.arg(declaration)),
+            Kind::Copy(copy) | Kind::Add(copy) => self.copy(copy),
+            Kind::Workdir(word) | Kind::User(word) => {
+                self.word(word);
+            }
+            Kind::Volume(words) => {
+                for word in words {
+                    if matches!(self.word(word), Some(value) if value.is_empty()) {
+                        let message = "VOLUME specified can not be an empty string";
+                        self.checker.refuse("empty-volume", word.range, message, "write the path of the volume");
+                    }
+                }
+            }
+            Kind::Stopsignal(word) => {
+                if let Some(value) = self.word(word)
+                    && !values::is_signal(&value)
+                {
+                    let help = "write a signal's name, such as SIGTERM, or its number";
+                    self.checker.refuse("stop-signal", word.range, format!("invalid signal: {value}"), help);
+                }
+            }
+            Kind::Expose(ports) => ports.iter().for_each(|port| self.port(port)),
+            Kind::Run(run) => {
+                let later = |from: &str| self.graph.mounted(from).filter(|from| *from >= self.stage);
+                for mount in &run.mounts {
+                    mounts::check(self.checker, self.scope, mount, &later);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The word after expansion, where the file tells it.
+    fn word(&mut self, word: &Text<'s>) -> Option<Cow<'s, str>> {
+        match self.scope.expand(word, self.checker.file.escape) {
+            Ok(Value::Known(value)) => Some(value),
+            Ok(Value::Unknown) => None,
+            Err(error) => {
+                self.checker.bad_word("bad-word", word, &error);
+                None
+            }
+        }
+    }
+
+    /// All values of one ENV see the variables as they were before it.
+    fn env(&mut self, pairs: &[Pair<'s>]) {
+        let read: Vec<_> = pairs.iter().map(|pair| (self.word(&pair.key), self.word(&pair.value))).collect();
+        for (name, value) in read {
+            if let Some(name) = name {
+                self.scope.set(name, value);
+            }
+        }
+    }
+
+    fn arg(&mut self, declaration: &ArgDecl<'s>) {
+        let name = &declaration.name.value;
+        match &declaration.default {
+            Some(default) => {
+                // A build argument may take its place, so the default is not what it reads later.
+                let value = self.word(default);
+                self.scope.set(name.clone(), value);
+            }
+            None => {
+                if let Some(value) = self.global.get(name) {
+                    self.scope.set(name.clone(), value.clone());
+                }
+            }
+        }
+    }
+
+    fn copy(&mut self, copy: &Copy<'s>) {
+        let is_add = matches!(self.instruction.kind, Kind::Add(_));
+        if let Some(from) = &copy.from
+            && self.graph.copied(from).is_some_and(|from| from >= self.stage)
+        {
+            let (name, this) = (crate::quote::quote(from), crate::quote::quote(&self.graph.name(self.stage)));
+            let message = format!("cannot copy from stage {name}, it needs to be defined before current stage {this}");
+            self.checker.refuse("stage-too-late", from.range, message, "move that stage above this one");
+        }
+        copy.chown.iter().for_each(|word| {
+            self.word(word);
+        });
+        if let Some(mode) = copy.chmod.as_ref().filter(|mode| !mode.is_empty())
+            && let Some(value) = self.word(mode)
+            && !values::is_mode(&value)
+        {
+            let message =
+                format!("invalid chmod parameter: '{value}'. it should be octal string and between 0 and 07777");
+            self.checker.refuse("chmod-value", mode.range, message, "write an octal mode such as 0644, or u=rwX,go=rX");
+        }
+        let sources: Vec<_> = copy.sources.iter().map(|source| (source, self.word(source))).collect();
+        self.word(&copy.destination);
+        for (source, value) in &sources {
+            let Some(value) = value.as_deref().filter(|_| !is_add) else { continue };
+            let what = if values::is_git(value) {
+                "source can't be a git ref for COPY"
+            } else if values::is_url(value) {
+                "source can't be a URL for COPY"
+            } else {
+                continue;
+            };
+            self.checker.refuse("copy-remote", source.range, what, "write ADD in the place of COPY");
+        }
+        self.checksum(copy, &sources);
+        for heredoc in self.instruction.heredocs.iter().filter(|heredoc| heredoc.expand) {
+            if let Err(error) = word::expand_heredoc(&heredoc.body, &|_| None)
+                && !error.about_value
+            {
+                self.checker.bad_word("bad-word", &heredoc.body, &error);
+            }
+        }
+    }
+
+    fn checksum(&mut self, copy: &Copy<'s>, sources: &[(&Text<'s>, Option<Cow<'s, str>>)]) {
+        let Some(checksum) = copy.checksum.as_ref().filter(|checksum| !checksum.is_empty()) else { return };
+        let known = self.word(checksum);
+        let (what, help) = match sources {
+            [(_, Some(source))] if !values::is_git(source) && !values::is_url(source) => {
+                ("checksum requires HTTP(S) or Git sources", "take --checksum out: files of the context need none")
+            }
+            [_] => {
+                let url = sources.iter().any(|(_, source)| source.as_deref().is_some_and(values::is_url));
+                let why = known.filter(|_| url).and_then(|value| values::bad_digest(&value));
+                if let Some(why) = why {
+                    self.checker.refuse(
+                        "checksum-value",
+                        checksum.range,
+                        why,
+                        "write sha256: and 64 hexadecimal digits",
+                    );
+                }
+                return;
+            }
+            _ => ("checksum can't be specified for multiple sources", "write an ADD for each source"),
+        };
+        self.checker.refuse("checksum-source", checksum.range, what, help);
+    }
+
+    fn port(&mut self, port: &Text<'s>) {
+        let Some(value) = self.word(port) else { return };
+        for spec in value.split_whitespace() {
+            if let Err(why) = values::port(spec) {
+                self.checker.refuse("exposed-port", port.range, why, "write port, port/udp or first-last");
+            }
+        }
+    }
+}
