@@ -91,7 +91,7 @@ fn words_of<'m>(step: &Step<'m>) -> Vec<(&'m Text<'m>, Form)> {
             .flat_map(|arg| arg.default.iter().map(|word| (word, Form::Word)).chain([(&arg.name, Form::Declares)]))
             .collect(),
         Kind::Workdir(word) | Kind::User(word) | Kind::Stopsignal(word) => vec![(word, Form::Word)],
-        Kind::Expose(words) | Kind::Volume(words) => plain(words),
+        Kind::Volume(words) => plain(words),
         Kind::Run(run) => {
             let values =
                 run.mounts.iter().flat_map(|mount| mount.options.iter().filter_map(|(_, value)| value.as_ref()));
