@@ -4,11 +4,11 @@ mod http;
 mod net;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::exec::{Container, ExecError};
+use crate::exec::{Container, DEFAULT_PATH, ExecError, Outcome, Process, Status};
 
 pub use net::Listening;
 
@@ -171,14 +171,6 @@ pub enum ProbeError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The answer is no HTTP.
-    #[error("failed to read the answer to {what}: {problem}")]
-    Http {
-        /// What was asked.
-        what: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
     /// The container could not be started or waited for.
     #[error(transparent)]
     Exec(#[from] ExecError),
@@ -188,20 +180,130 @@ fn tail(output: &str) -> String {
     if output.is_empty() { "; it wrote nothing".to_owned() } else { format!("; its last lines:\n{output}") }
 }
 
+/// Lines of the program's output that an error shows.
+const LAST_LINES: usize = 20;
+
+fn last_lines(container: &Container) -> String {
+    let (stdout, stderr) = container.output_so_far();
+    let text = [stdout, stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
 /// Asks one question. A refused connection or a broken answer is an [`Answer::Failed`], not an error.
 pub fn ask(container: &mut Container, probe: &Probe, timeout: Duration) -> Result<Answer, ProbeError> {
-    let _ = (container, probe, timeout);
-    Ok(Answer::Connected)
+    let deadline = Instant::now() + timeout;
+    match probe {
+        Probe::Http { method, port, path, headers, body, .. } => {
+            let host = format!("localhost:{port}");
+            let request = http::Request { method, host: &host, path, headers, body: body.as_deref() };
+            let answer = net::inside(container, || {
+                let stream = net::connect(*port, deadline).map_err(http::HttpError::Io)?;
+                http::exchange(stream, request)
+            })?;
+            Ok(match answer {
+                Ok(answer) => Answer::Http(answer),
+                Err(http::HttpError::Io(error)) => Answer::Failed { reason: io_reason(&error) },
+                Err(http::HttpError::Malformed(problem)) => Answer::Failed { reason: format!("of the answer, {problem}") },
+            })
+        }
+        Probe::Tcp { port } => Ok(match net::inside(container, || net::connect(*port, deadline))? {
+            Ok(_) => Answer::Connected,
+            Err(error) => Answer::Failed { reason: io_reason(&error) },
+        }),
+        Probe::Exec { args } => {
+            let mut process = Process::new("/", args.iter().cloned());
+            process.env = vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())];
+            run_inside(container, process, timeout)
+        }
+        Probe::Output => Ok(match container.wait_timeout(timeout)? {
+            Some(outcome) => exec_answer(&outcome),
+            None => Answer::Failed { reason: format!("it still runs after {} s", timeout.as_secs()) },
+        }),
+    }
+}
+
+/// Runs a further process in the container, as [`Probe::Exec`] does, with an environment, user and directory.
+pub fn run_inside(container: &Container, mut process: Process, timeout: Duration) -> Result<Answer, ProbeError> {
+    process.limits.time = Some(timeout);
+    match container.run_inside(&process) {
+        Ok(outcome) if outcome.status == Status::TimedOut => {
+            Ok(Answer::Failed { reason: format!("it still runs after {} s", timeout.as_secs()) })
+        }
+        Ok(outcome) => Ok(exec_answer(&outcome)),
+        // The program is missing, say: that is what the image answers.
+        Err(error) => Ok(Answer::Failed { reason: error.to_string() }),
+    }
+}
+
+fn exec_answer(outcome: &Outcome) -> Answer {
+    Answer::Exec {
+        code: outcome.status.code(),
+        stdout: String::from_utf8_lossy(&outcome.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&outcome.stderr).into_owned(),
+    }
+}
+
+/// The same words for the same failure, whatever the machine's language.
+fn io_reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        std::io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 /// Waits until something accepts connections on the port, the program exits, or the time is over.
 pub fn wait_for_port(container: &mut Container, port: u16, timeout: Duration) -> Result<(), ProbeError> {
-    let _ = (container, port, timeout);
-    Ok(())
+    wait_until(container, &format!("port {port}"), timeout, |container| {
+        let listens = listening(container)?.iter().any(|socket| socket.port == port);
+        if !listens {
+            return Ok(false);
+        }
+        let deadline = Instant::now() + Duration::from_secs(1);
+        Ok(net::inside(container, || net::connect(port, deadline))?.is_ok())
+    })
+}
+
+/// Waits until any port listens, and gives all that do.
+pub fn wait_for_any_port(container: &mut Container, timeout: Duration) -> Result<Vec<Listening>, ProbeError> {
+    wait_until(container, "any port", timeout, |container| Ok(!listening(container)?.is_empty()))?;
+    listening(container)
+}
+
+fn wait_until(
+    container: &mut Container,
+    what: &str,
+    timeout: Duration,
+    mut done: impl FnMut(&Container) -> Result<bool, ProbeError>,
+) -> Result<(), ProbeError> {
+    let start = Instant::now();
+    // Short naps first: many programs answer within milliseconds.
+    let mut nap = Duration::from_millis(1);
+    loop {
+        // A container that ended has no namespace to look into.
+        let answered = match done(container) {
+            Err(error) => container.wait_timeout(Duration::ZERO)?.is_none().then_some(error).map_or(Ok(false), Err)?,
+            Ok(answered) => answered,
+        };
+        if answered {
+            return Ok(());
+        }
+        if let Some(outcome) = container.wait_timeout(nap)? {
+            let output = last_lines(container);
+            return Err(ProbeError::Exited { what: what.to_owned(), code: outcome.status.code(), output });
+        }
+        if start.elapsed() >= timeout {
+            let output = last_lines(container);
+            return Err(ProbeError::NeverAnswered { what: what.to_owned(), waited: timeout, output });
+        }
+        nap = (nap * 2).min(Duration::from_millis(50));
+    }
 }
 
 /// The TCP ports on which something in the container's network namespace listens, sorted.
 pub fn listening(container: &Container) -> Result<Vec<Listening>, ProbeError> {
-    let _ = container;
-    Ok(Vec::new())
+    net::listening(container).map_err(|source| ProbeError::Io { what: "list the listening ports".to_owned(), source })
 }
