@@ -11,6 +11,7 @@ pub mod layer;
 pub mod plan;
 pub mod probe;
 pub mod reference;
+pub mod registry;
 pub mod rootfs;
 pub mod snapshot;
 pub mod store;

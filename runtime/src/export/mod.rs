@@ -10,6 +10,7 @@ mod write;
 pub use compress::{Recompressed, compress_layer, recompress};
 pub use error::ExportError;
 pub use load::{Loaded, load};
+pub(crate) use write::manifest_for;
 pub use write::{ExportOptions, Format, Named, export, export_to};
 
 #[cfg(test)]

@@ -1,0 +1,120 @@
+//! What can go wrong with a registry. Messages are worded to follow "failed to".
+
+use crate::export::ExportError;
+use crate::image::Platform;
+use crate::reference::ReferenceError;
+use crate::store::StoreError;
+
+/// What went wrong with a registry.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No answer.
+    #[error("reach {registry}: {reason}")]
+    Unreachable {
+        /// Host.
+        registry: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The image is not there.
+    #[error("find {0} in its registry")]
+    NotFound(String),
+    /// The registry wants somebody else.
+    #[error("{action} {reference}: {registry} denies it{detail}")]
+    Denied {
+        /// What was tried.
+        action: &'static str,
+        /// Of what.
+        reference: String,
+        /// Host.
+        registry: String,
+        /// What it said, after a colon, or nothing.
+        detail: String,
+    },
+    /// An answer that is none.
+    #[error("{action} {reference}: {registry} answered {status}{detail}")]
+    Status {
+        /// What was tried.
+        action: &'static str,
+        /// Of what.
+        reference: String,
+        /// Host.
+        registry: String,
+        /// HTTP status.
+        status: u16,
+        /// What it said, after a colon, or nothing.
+        detail: String,
+    },
+    /// An answer that contradicts the protocol or itself.
+    #[error("{action} {reference}: {reason}")]
+    Protocol {
+        /// What was tried.
+        action: &'static str,
+        /// Of what.
+        reference: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No image for this platform.
+    #[error("pull {reference}: it has no image for {platform}, only for {present}")]
+    Platform {
+        /// Which image.
+        reference: String,
+        /// What was wanted.
+        platform: Platform,
+        /// What there is.
+        present: String,
+    },
+    /// A credential helper.
+    #[error("get credentials for {registry} from {helper}: {reason}")]
+    Helper {
+        /// For which host.
+        registry: String,
+        /// Which program.
+        helper: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A layer could not be compressed.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+impl RegistryError {
+    /// What to do about it, when that is known.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            RegistryError::Unreachable { reason, .. } if reason.contains("certificate") => Some(
+                "name the bundle of your proxy's certificate authority in SSL_CERT_FILE".to_owned(),
+            ),
+            RegistryError::Unreachable { .. } => Some(
+                "check the network and HTTPS_PROXY; without a registry, load an archive (`plimsoll load`) or make a base of that name in the store".to_owned(),
+            ),
+            RegistryError::NotFound(_) => {
+                Some("check the name and tag; a private repository may hide from whoever is not logged in".to_owned())
+            }
+            RegistryError::Denied { registry, .. } => Some(format!(
+                "log in with `docker login {registry}` or `podman login {registry}`: their credentials are used"
+            )),
+            RegistryError::Platform { .. } => Some("choose one of them with --platform".to_owned()),
+            RegistryError::Store(error) => error.help(),
+            RegistryError::Export(error) => error.help(),
+            _ => None,
+        }
+    }
+
+    /// Whether another mirror or another try may do better.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            RegistryError::Unreachable { .. } => true,
+            RegistryError::Status { status, .. } => *status == 429 || *status >= 500,
+            _ => false,
+        }
+    }
+}
