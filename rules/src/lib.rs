@@ -10,6 +10,7 @@ mod labels;
 pub mod layer_size;
 pub mod manual;
 pub mod options;
+mod pins;
 mod prelude;
 mod registry;
 pub mod reproducibility;

@@ -2,11 +2,13 @@
 
 pub mod add_for_files;
 pub mod apt_get_asks;
+pub mod apt_in_script;
 pub mod base_platform_mismatch;
 pub mod copy_from_itself;
 pub mod copy_from_unknown_stage;
 pub mod copy_root_of_stage;
 pub mod copy_to_unknown_directory;
+pub mod dnf_asks;
 pub mod duplicate_stage_name;
 pub mod env_refers_to_itself;
 pub mod expose_with_host;
@@ -23,5 +25,9 @@ pub mod several_entrypoints;
 pub mod several_healthchecks;
 pub mod several_sources_no_slash;
 pub mod shell_form_command;
+pub mod shell_replaced;
 pub mod undefined_arg_in_from;
 pub mod undefined_variable;
+pub mod useless_in_container;
+pub mod yum_asks;
+pub mod zypper_asks;

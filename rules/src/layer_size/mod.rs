@@ -1,6 +1,15 @@
 //! Bytes in the image that need not be there.
 
+pub mod apk_cache_kept;
 pub mod apt_lists_kept;
+pub mod archive_copied;
 pub mod consecutive_runs;
+pub mod dnf_cache_kept;
+pub mod huge_lastlog;
+pub mod npm_cache_kept;
 pub mod pip_cache_kept;
 pub mod recommended_packages;
+pub mod wget_and_curl;
+pub mod yarn_cache_kept;
+pub mod yum_cache_kept;
+pub mod zypper_cache_kept;

@@ -2,5 +2,6 @@
 
 pub mod last_user_root;
 pub mod secret_in_variable;
+pub mod sudo;
 pub mod untrusted_registry;
 pub mod user_not_numeric;

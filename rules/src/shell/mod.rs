@@ -1,1 +1,3 @@
 //! Shell code in RUN.
+
+pub mod pipe_hides_failure;

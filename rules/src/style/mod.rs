@@ -1,5 +1,6 @@
 //! Form.
 
+pub mod cd_in_run;
 pub mod description_format;
 pub mod empty_continuation;
 pub mod expose_protocol_casing;
@@ -21,3 +22,4 @@ pub mod legacy_key_value;
 pub mod maintainer;
 pub mod redundant_target_platform;
 pub mod stage_name_casing;
+pub mod wget_progress;

@@ -1,0 +1,54 @@
+//! `yarn-cache-kept`
+
+use crate::prelude::{Diagnostic, Edit, Fix, Fixable, Group, Model, Rule, Severity};
+
+crate::declare_rule! {
+    /// `yarn install` leaves its cache in the layer.
+    ///
+    /// Stages that are not part of the final image are left alone.
+    ///
+    /// ```dockerfile,bad
+    /// FROM node:22
+    /// RUN yarn install
+    /// ```
+    /// ```dockerfile,good
+    /// FROM node:22
+    /// RUN yarn install && yarn cache clean
+    /// ```
+    pub YarnCacheKept {
+        id: "yarn-cache-kept", aliases: &["DL3060"], since: "0.1.0",
+        group: Group::LayerSize, severity: Severity::Info, fixable: Fixable::Sometimes,
+        may_change: &["/usr/local/share/.cache/**", "/root/.cache/yarn/**"],
+    }
+}
+
+impl Rule for YarnCacheKept {
+    fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
+        for run in model.runs() {
+            if !run.stage.is_none_or(|stage| model.is_shipped(stage)) {
+                continue;
+            }
+            if run.mounts_cache_over("/root/.cache/yarn") || run.mounts_cache_over("/usr/local/share/.cache") {
+                continue;
+            }
+            let install = run.commands.iter().position(|command| command.is("yarn") && command.has_arg("install"));
+            let Some((at, install)) = install.and_then(|at| Some((at, run.commands.get(at)?))) else { continue };
+            let after = run.commands.get(at..).unwrap_or_default();
+            if after.iter().any(|command| {
+                command.is("yarn") && command.has_arg("cache")
+                    || command.is("rm") && command.args.iter().any(|arg| arg.text.contains(".cache"))
+            }) {
+                continue;
+            }
+            let end = run.and_list_end().filter(|_| !install.place.conditional);
+            let edit = end.map(|end| Edit::insert(end, " && yarn cache clean"));
+            let fix = edit.and_then(|edit| {
+                Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))
+            });
+            found.push(
+                Diagnostic::new(Self::META.id, install.words_range, "yarn leaves its cache in this layer")
+                    .with_fix(fix),
+            );
+        }
+    }
+}
