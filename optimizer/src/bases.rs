@@ -103,6 +103,7 @@ impl BaseImage {
                 }
                 None => vec![format!("{tag}-slim")],
             },
+            BaseKind::Other if ["alpine", "busybox"].iter().any(|small| self.repository.ends_with(small)) => Vec::new(),
             BaseKind::Other if tag == "latest" => vec!["slim".to_owned(), "latest-slim".to_owned()],
             BaseKind::Other => vec![format!("{tag}-slim")],
             _ => Vec::new(),

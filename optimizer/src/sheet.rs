@@ -59,9 +59,13 @@ impl<'s> Sheet<'s> {
         with_line_end(self.piece(index).body.of(self.file.text))
     }
 
-    /// Where the instruction and the comments above it stand, line end included.
-    pub(crate) fn whole(&self, index: usize) -> TextRange {
-        self.piece(index).body
+    /// Where the instruction and the comments above it stand, line end included; with the blank lines above when more
+    /// follow below.
+    pub(crate) fn paragraph(&self, index: usize) -> TextRange {
+        let Piece { lead, body } = self.piece(index);
+        let blank = lead.of(self.file.text).trim().is_empty();
+        let below = if index + 1 < self.pieces.len() { self.lead(index + 1) } else { self.tail() };
+        if blank && (below.starts_with('\n') || below.is_empty() && index + 1 == self.pieces.len()) { lead.cover(body) } else { body }
     }
 
     /// The instruction without the comments above it, as written.

@@ -220,7 +220,11 @@ CMD [\"puma\"]
     let step = apply("two-stage-node", node, &[("package.json", "{}")]).expect("applies");
     assert!(step.files.dockerfile.contains("FROM node:18-slim\n"), "{}", step.files.dockerfile);
     assert!(step.files.dockerfile.contains("COPY --from=build /srv/node_modules /srv/node_modules\n"));
-    refuses("two-stage-node", &node.replace("COPY . .", "COPY . .\nRUN npm run build"), &[], "npm run");
+    let built = apply("two-stage-node", &node.replace("COPY . .", "COPY . .\nRUN npm run build"), &[]).expect("applies");
+    assert!(built.files.dockerfile.ends_with(
+        "\nFROM node:18-slim\nWORKDIR /srv\n# the installed modules; npm's cache and compilers stay behind\nCOPY --from=build /srv /srv\n\
+         CMD [\"node\", \"server.js\"]\n"
+    ), "{}", built.files.dockerfile);
 }
 
 #[test]
@@ -258,6 +262,29 @@ ENTRYPOINT [\"web\"]
     refuses("two-stage-go", file, &[], "could be read");
     refuses("two-stage-go", &file.replace("RUN go build", "RUN cd x; go build"), &context, "more than commands");
     refuses("two-stage-go", &file.replace("-o /usr/local/bin/web .", "-o $OUT ."), &context, "hides");
+}
+
+#[test]
+fn compilers_stay_behind() {
+    let file = "FROM debian:bookworm\nRUN apt-get update && apt-get install -y build-essential libssl-dev\nWORKDIR /src\nCOPY . .\n\
+                RUN gcc -O2 -o /usr/local/bin/web web.c -lssl\nCMD [\"web\"]\n";
+    let step = apply("two-stage-compiled", file, &[("web.c", "")]).expect("applies");
+    assert!(step.files.dockerfile.ends_with(
+        "FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y libssl3\nWORKDIR /src\nCOPY . .\n\
+         # what was compiled; compilers and headers stay behind\nCOPY --from=build /usr/local/bin/web /usr/local/bin/web\nCMD [\"web\"]\n"
+    ), "{}", step.files.dockerfile);
+    let step = apply("two-stage-compiled", &file.replace("gcc -O2 -o /usr/local/bin/web web.c -lssl", "make && make install"), &[]);
+    assert!(step.expect("applies").files.dockerfile.ends_with(
+        "WORKDIR /src\n# what was compiled; compilers and headers stay behind\nCOPY --from=build /src /src\nCOPY --from=build /usr/local /usr/local\nCMD [\"web\"]\n"
+    ));
+    let rust = "FROM rust:1.90\nWORKDIR /app\nCOPY . .\nRUN cargo build --release\nCMD [\"./target/release/web\"]\n";
+    let step = apply("two-stage-compiled", rust, &[("Cargo.toml", "[package]\nname = \"web\"\n")]).expect("applies");
+    assert!(step.files.dockerfile.ends_with(
+        "FROM debian:trixie-slim\nWORKDIR /app\nCOPY . .\n# what was compiled; compilers and headers stay behind\n\
+         COPY --from=build /app/target/release/web /app/target/release/web\nCMD [\"./target/release/web\"]\n"
+    ), "{}", step.files.dockerfile);
+    refuses("two-stage-compiled", &rust.replace("./target/release/web", "cargo\", \"run"), &[("Cargo.toml", "[package]\nname = \"web\"\n")], "when it starts");
+    refuses("two-stage-compiled", "FROM debian:bookworm\nRUN make DESTDIR=/x install\nCMD [\"x\"]\n", &[], "where make");
 }
 
 #[test]

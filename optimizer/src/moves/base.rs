@@ -35,6 +35,13 @@ impl Move for Slimmer {
         let Some(Kind::From(from)) = sheet.instruction(last).map(|instruction| &instruction.kind) else {
             return Err(NotApplicable::because("the file has no FROM"));
         };
+        let earlier = sheet.stages().into_iter().filter(|stage| *stage < last);
+        let stage = earlier.filter_map(|stage| sheet.instruction(stage)).any(|instruction| {
+            matches!(&instruction.kind, Kind::From(other) if other.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&from.image)))
+        });
+        if stage {
+            return Err(NotApplicable::because(format!("the last stage stands on the stage {}", from.image.as_str())));
+        }
         let base = BaseImage::of(&from.image)?;
         let names = base.slimmer();
         if names.is_empty() {

@@ -12,7 +12,6 @@ mod two_stage;
 mod unneeded;
 
 use crate::apply::Level;
-use crate::bases::BaseImage;
 use crate::files::Files;
 use plimsoll_analyzer::context::Listing;
 use std::fmt;
@@ -138,6 +137,7 @@ pub static ALL: &[&dyn Move] = &[
     &two_stage::RUBY,
     &two_stage::NODE,
     &two_stage::GoBinary,
+    &two_stage::COMPILED,
     &distilled::Distilled,
 ];
 
@@ -160,9 +160,4 @@ impl Step {
     fn of(files: Files) -> Self {
         Self { files, title: None, may_change: Vec::new(), config_changes: Vec::new(), notes: Vec::new() }
     }
-}
-
-/// Variables that variants of one image may set differently.
-fn base_changes(_base: &BaseImage) -> Vec<ConfigChange> {
-    Vec::new()
 }

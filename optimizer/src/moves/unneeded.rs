@@ -74,7 +74,7 @@ impl Move for BuildTools {
             }
             match chain.without(&|at| gone.get(at).copied().unwrap_or_default()) {
                 Some(removed) => edits.extend(removed),
-                None => edits.push(Edit::delete(sheet.whole(index))),
+                None => edits.push(Edit::delete(sheet.paragraph(index))),
             }
             edits.extend(local);
         }

@@ -3,6 +3,7 @@
 //! The engine knows the shape, an [`Ecosystem`] knows an installer: which commands are its own, and where it puts things.
 //! The author's text is kept: each instruction goes to the stage that needs it, or to both, as written.
 
+mod compiled;
 mod go;
 mod node;
 mod python;
@@ -61,6 +62,14 @@ pub(super) trait Ecosystem: Sync {
     fn comment(&self) -> &'static str;
     /// Prefixes of variables that the installer reads.
     fn variables(&self) -> &'static [&'static str];
+    /// A smaller base for the last stage.
+    fn last_base(&self, base: &BaseImage, available: &dyn Fn(&str) -> bool) -> Option<String> {
+        base.slimmest(available)
+    }
+    /// In what the config differs when the last stage's base is another image.
+    fn base_changes(&self, _base: &BaseImage) -> Vec<ConfigChange> {
+        Vec::new()
+    }
     /// Why the program would not find what was installed, if so.
     fn objection(&self, _sheet: &Sheet<'_>, _products: &BTreeSet<String>) -> Option<String> {
         None
@@ -94,6 +103,14 @@ pub(crate) static NODE: Installed = Installed {
     title: "multi-stage: builder left behind",
     explain: "Compilers and npm's cache stay in a first stage; the last one takes node_modules.",
     ecosystem: &node::Modules,
+};
+
+pub(crate) static COMPILED: Installed = Installed {
+    name: "two-stage-compiled",
+    title: "multi-stage: compiler left behind",
+    explain: "The compiler stays in a first stage; the last one takes what it wrote and stands on a small image of the same \
+              distribution. Relies on every library that the program loads being in the last stage.",
+    ecosystem: &compiled::Compiler,
 };
 
 /// Where an instruction goes.
@@ -160,12 +177,17 @@ fn split(
         let dialect = dialects.get(index).copied().unwrap_or_default();
         let chain = Chain::of(instruction, dialect);
         let mut does = Vec::new();
-        let place = places.get(index).cloned().unwrap_or_default();
-        let around = Around { base, place: &place, input };
+        let mut place = places.get(index).cloned().unwrap_or_default();
         for link in chain.iter().flat_map(|chain| &chain.links) {
-            let what = ecosystem.does(link, &around)?;
+            if link.program() == "cd" && link.words.len() == 2 {
+                // The commands after it run there; whether it is needed itself is seen when they are known.
+                place.workdir = link.args().first().filter(|word| word.known).and_then(|word| place.absolute(&word.text));
+                does.push(Does::Serves);
+                continue;
+            }
+            let what = ecosystem.does(link, &Around { base, place: &place, input })?;
             if let Does::Installs(paths) = &what {
-                if place.user.is_some() {
+                if place.user.as_deref().is_some_and(|user| !matches!(user, "root" | "0" | "root:root" | "0:0")) {
                     return Err(NotApplicable::because("packages are installed as another user than root"));
                 }
                 products.extend(paths.iter().cloned());
@@ -174,12 +196,24 @@ fn split(
             }
             does.push(what);
         }
+        // A cd goes with the installation that it is for, and stays where something else runs after it.
+        let is_cd = |at: usize| chain.as_ref().and_then(|chain| chain.links.get(at)).is_some_and(|link| link.program() == "cd");
+        let others = does.iter().any(|what| matches!(what, Does::Other));
+        let installs = does.iter().any(|what| matches!(what, Does::Installs(_)));
+        if others || !installs {
+            for (_, what) in does.iter_mut().enumerate().filter(|(at, _)| is_cd(*at)) {
+                *what = Does::Other;
+            }
+        }
         chains.push(chain);
         kinds.push(does);
     }
     let (Some(first), Some(last)) = (first_install, last_install) else {
         return Err(NotApplicable::because("nothing here installs packages that a second stage could take"));
     };
+    // What lies in another product comes with it.
+    let all = products.clone();
+    products.retain(|path| !all.iter().any(|other| other != path && path.starts_with(&format!("{}/", other.trim_end_matches('/')))));
     if let Some(objection) = ecosystem.objection(sheet, &products) {
         return Err(NotApplicable::because(objection));
     }
@@ -190,7 +224,7 @@ fn split(
             apt.read(index, link, base, ecosystem)?;
         }
     }
-    let slimmer = base.slimmest(input.available);
+    let slimmer = ecosystem.last_base(base, input.available);
     if slimmer.is_none() && apt.left_behind.is_empty() {
         return Err(NotApplicable::because("nothing would stay behind: the base has no smaller variant and no build tool is installed"));
     }
@@ -199,10 +233,10 @@ fn split(
 
     let mut build = Draft::default();
     let mut draft = Draft::default();
-    let final_base = slimmer.clone().unwrap_or_else(|| base.name());
     let Some(Kind::From(written)) = sheet.instruction(from).map(|i| &i.kind) else {
         return Err(NotApplicable::because("the file has no FROM"));
     };
+    let final_base = slimmer.unwrap_or_else(|| written.image.to_string());
     let build_name = if written.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("build")) { "builder" } else { "build" };
     let fetch = {
         let mut text = String::new();
@@ -233,7 +267,7 @@ fn split(
         }
         let chain = chains.get(index).and_then(Option::as_ref);
         let does = kinds.get(index).map(Vec::as_slice).unwrap_or_default();
-        let part = part_of(sheet, &places, index, instruction, chain, does, last, &apt, ecosystem, base)?;
+        let part = part_of(sheet, &places, &products, index, instruction, chain, does, last, &apt, ecosystem, base)?;
         let lead = sheet.lead(index);
         let gap = if lead.contains('\n') { "\n" } else { "" };
         match part {
@@ -279,7 +313,7 @@ fn split(
         notes.push(format!("libraries in place of their headers: {}", apt.libraries.join(", ")));
     }
     let mut config_changes = prelude.config;
-    config_changes.extend(super::base_changes(base));
+    config_changes.extend(ecosystem.base_changes(base));
     Ok(Step {
         files: Files { dockerfile: text.finish(), dockerignore: input.files.dockerignore.clone() },
         title: None,
@@ -302,6 +336,7 @@ pub(super) fn head(sheet: &Sheet<'_>, from: usize, instruction: &Instruction<'_>
 fn part_of(
     sheet: &Sheet<'_>,
     places: &[Place],
+    products: &BTreeSet<String>,
     index: usize,
     instruction: &Instruction<'_>,
     chain: Option<&Chain>,
@@ -328,7 +363,7 @@ fn part_of(
             if copy.from.is_some() {
                 return Err(NotApplicable::because("files of another image are copied before packages are installed"));
             }
-            if copied_again(sheet, places, index, last) {
+            if copied_again(sheet, places, index, last) || comes_along(sheet, places, index, products) {
                 Part::Split { build: Some(sheet.body(index)), last: None, fetches: false }
             } else {
                 Part::Both
@@ -394,6 +429,16 @@ fn run_part(
     }
     let build = if serves || last_text.is_none() { sheet.body(index) } else { sheet.bare(index) };
     Ok(Part::Split { build: Some(build), last: last_text, fetches: installs })
+}
+
+/// Whether what a COPY of the first stage brings is in a product.
+fn comes_along(sheet: &Sheet<'_>, places: &[Place], index: usize, products: &BTreeSet<String>) -> bool {
+    let to = || {
+        let copy = from_context(sheet.instruction(index)?)?;
+        let place = places.get(index)?;
+        place.absolute(&place.expand(&copy.destination, sheet.file.escape)?)
+    };
+    to().is_some_and(|to| products.iter().any(|path| to == *path || to.starts_with(&format!("{path}/"))))
 }
 
 /// Whether a COPY of the whole context after the last installation brings the same files to the same place.

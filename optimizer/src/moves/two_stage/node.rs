@@ -12,9 +12,7 @@ impl Ecosystem for Modules {
         let program = link.program();
         if !matches!(program, "npm" | "yarn" | "pnpm") {
             return match program {
-                "npx" | "tsc" | "webpack" | "vite" | "ng" => {
-                    Err(NotApplicable::because(format!("{program} writes files that no manifest names")))
-                }
+                "npx" | "tsc" | "webpack" | "vite" | "ng" => project(around),
                 _ => Ok(Does::Other),
             };
         }
@@ -25,9 +23,9 @@ impl Ecosystem for Modules {
             _ if global => Ok(Does::Other),
             "install" | "ci" | "i" | "add" | "clean-install" => modules(around),
             "" if program == "yarn" => modules(around),
-            "run" | "build" | "run-script" | "test" => {
-                Err(NotApplicable::because(format!("{program} {} writes files that no manifest names", link.verb())))
-            }
+            // A script of the project may write anywhere in it.
+            "run" | "build" | "run-script" => project(around),
+            "test" => Ok(Does::Serves),
             verb => Err(NotApplicable::because(format!("what {program} {verb} leaves behind is not known"))),
         }
     }
@@ -44,6 +42,12 @@ impl Ecosystem for Modules {
     fn variables(&self) -> &'static [&'static str] {
         &["NPM_", "npm_", "NODE_", "YARN_"]
     }
+}
+
+fn project(around: &Around<'_>) -> Result<Does, NotApplicable> {
+    let workdir = around.place.workdir.as_deref().filter(|path| path.len() > 1);
+    let workdir = workdir.ok_or_else(|| NotApplicable::because("a script of the project runs in a directory that is not known"))?;
+    Ok(Does::Installs(vec![workdir.to_owned()]))
 }
 
 fn modules(around: &Around<'_>) -> Result<Does, NotApplicable> {

@@ -91,7 +91,11 @@ impl Ecosystem for Pip {
     }
 
     fn implied(&self, package: &str) -> Option<&'static str> {
-        package.starts_with("python3").then_some("python3")
+        match package {
+            _ if package.starts_with("python3") => Some("python3"),
+            _ if package.starts_with("python-") => Some("python"),
+            _ => None,
+        }
     }
     fn comment(&self) -> &'static str {
         "what pip installed; pip itself stays behind"
