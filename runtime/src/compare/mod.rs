@@ -9,8 +9,8 @@ mod tree;
 
 use serde::Serialize;
 
-pub use config::{Healthcheck, RuntimeConfig, compare_configs};
-pub use normalize::{NOISE, Noise, Normalizer, normalizers};
+pub use config::{RuntimeConfig, compare_configs};
+pub use normalize::{NOISE, NORMALIZERS, Noise, Normalizer, normalize};
 pub use tree::{TreeError, TreeOptions, compare_trees};
 
 /// What two images may differ in.

@@ -257,14 +257,26 @@ impl Container {
         Ok(self.outcome.insert(outcome).clone())
     }
 
-    /// Asks the process to stop, and kills it when it has not after `patience`.
+    /// Asks the process to stop, and kills it when it has not after `patience`; at once when it cannot hear the signal, because
+    /// process 1 of a namespace gets only those that it handles.
     pub fn stop(&mut self, signal: Signal, patience: Duration) -> Result<Outcome, ExecError> {
+        let patience = if self.hears(signal) { patience } else { Duration::ZERO };
         self.signal(signal)?;
         if let Some(outcome) = self.wait_timeout(patience)? {
             return Ok(outcome);
         }
         self.signal(Signal::SIGKILL)?;
         self.wait()
+    }
+
+    /// Whether process 1 handles the signal, or blocks it to fetch it otherwise.
+    fn hears(&self, signal: Signal) -> bool {
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.running.pid)) else { return true };
+        let bit = 1_u64 << (signal as i32 - 1);
+        status
+            .lines()
+            .filter_map(|line| line.strip_prefix("SigCgt:").or_else(|| line.strip_prefix("SigBlk:")))
+            .any(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & bit != 0))
     }
 
     /// What it wrote so far, standard output and standard error.

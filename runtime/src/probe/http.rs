@@ -90,7 +90,11 @@ fn line<R: BufRead>(reader: &mut R, longest: u64) -> Result<String, HttpError> {
     let mut bytes = Vec::new();
     reader.by_ref().take(longest).read_until(b'\n', &mut bytes)?;
     if bytes.pop() != Some(b'\n') {
-        return Err(HttpError::Malformed(if bytes.is_empty() { "it ends early" } else { "a line is too long or cut off" }));
+        return Err(HttpError::Malformed(if bytes.is_empty() {
+            "it ends early"
+        } else {
+            "a line is too long or cut off"
+        }));
     }
     if bytes.last() == Some(&b'\r') {
         bytes.pop();
@@ -128,7 +132,8 @@ fn read_head<R: BufRead>(reader: &mut R) -> Result<(u16, BTreeMap<String, String
 
 fn read_body<R: BufRead>(reader: &mut R, headers: &BTreeMap<String, String>) -> Result<Vec<u8>, HttpError> {
     let mut body = Vec::new();
-    let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
+    let chunked =
+        headers.get("transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
     if chunked {
         loop {
             let size = line(reader, LONGEST_HEAD)?;
@@ -202,8 +207,9 @@ mod tests {
     fn bodies_of_every_kind() {
         let length = ask("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\r\nx: b\r\n\r\nhellorest").unwrap();
         assert_eq!((length.status, length.body.as_slice(), length.header("x")), (200, &b"hello"[..], Some("a, b")));
-        let chunked =
-            ask("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 C\r\nTransfer-Encoding: chunked\r\n\r\n3;q=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: x\r\n\r\n");
+        let chunked = ask(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 C\r\nTransfer-Encoding: chunked\r\n\r\n3;q=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: x\r\n\r\n",
+        );
         assert_eq!(chunked.unwrap().body, b"abc0123456789");
         let closed = ask("HTTP/1.0 200 OK\n\nuntil the end").unwrap();
         assert_eq!(closed.body, b"until the end");
@@ -231,11 +237,18 @@ mod tests {
 
     #[test]
     fn the_request_is_plain() {
-        let mut peer = Peer { answer: Cursor::new(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()), sent: Vec::new() };
+        let mut peer =
+            Peer { answer: Cursor::new(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()), sent: Vec::new() };
         let headers = [("X-Key".to_owned(), "v".to_owned()), ("accept".to_owned(), "text/html".to_owned())];
         exchange(
             &mut peer,
-            Request { method: "POST", host: "localhost:1", path: "/items?q=1", headers: &headers, body: Some("{\"a\":1}") },
+            Request {
+                method: "POST",
+                host: "localhost:1",
+                path: "/items?q=1",
+                headers: &headers,
+                body: Some("{\"a\":1}"),
+            },
         )
         .unwrap();
         let sent = String::from_utf8(peer.sent).unwrap();

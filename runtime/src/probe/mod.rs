@@ -171,6 +171,12 @@ pub enum ProbeError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The image says nothing to start.
+    #[error("failed to start the image: it has neither entrypoint nor command")]
+    NoCommand,
+    /// The image's user means nobody.
+    #[error(transparent)]
+    User(crate::exec::UserError),
     /// The container could not be started or waited for.
     #[error(transparent)]
     Exec(#[from] ExecError),
@@ -205,7 +211,9 @@ pub fn ask(container: &mut Container, probe: &Probe, timeout: Duration) -> Resul
             Ok(match answer {
                 Ok(answer) => Answer::Http(answer),
                 Err(http::HttpError::Io(error)) => Answer::Failed { reason: io_reason(&error) },
-                Err(http::HttpError::Malformed(problem)) => Answer::Failed { reason: format!("of the answer, {problem}") },
+                Err(http::HttpError::Malformed(problem)) => {
+                    Answer::Failed { reason: format!("of the answer, {problem}") }
+                }
             })
         }
         Probe::Tcp { port } => Ok(match net::inside(container, || net::connect(*port, deadline))? {
