@@ -163,6 +163,8 @@ pub struct Diagnostic {
     pub rule: &'static str,
     /// Names of other linters under which this finding stands. A rule may find more than its namesake does, and then this is shorter than its list.
     pub aliases: &'static [&'static str],
+    /// Whether no namesake in another linter would find it; it then stands under the rule's own id alone.
+    pub beyond: bool,
     /// What it is about.
     pub range: TextRange,
     /// The offset that names its line for other linters: the first byte of the instruction, where a rule does not say otherwise.
@@ -188,6 +190,7 @@ impl Diagnostic {
         Self {
             rule,
             aliases: &[],
+            beyond: false,
             range,
             anchor: None,
             severity: Severity::Warning,
@@ -226,6 +229,12 @@ impl Diagnostic {
     #[must_use]
     pub fn at_line_of(mut self, offset: u32) -> Self {
         self.anchor = Some(offset);
+        self
+    }
+    /// Found where no other linter does, if `beyond`.
+    #[must_use]
+    pub fn beyond_others(mut self, beyond: bool) -> Self {
+        self.beyond = beyond;
         self
     }
     /// Standing under these names of other linters only.

@@ -321,6 +321,12 @@ impl<'m> Model<'m> {
     pub fn is_shipped(&self, stage: usize) -> bool {
         self.stages.stages.len().checked_sub(1).is_some_and(|last| self.stands_on(last, stage))
     }
+    /// Whether `stage` is the last one, or another stands on it.
+    #[must_use]
+    pub fn is_built_upon(&self, stage: usize) -> bool {
+        let stages = &self.stages.stages;
+        stage + 1 == stages.len() || stages.iter().any(|other| other.base == Base::Stage(stage))
+    }
     /// Entries of the context that a COPY takes, the ignore file in force; nothing where no context is known or the source
     /// is no plain path of it.
     #[must_use]

@@ -57,7 +57,7 @@ pub fn check_all(model: &Model<'_>, settings: &Settings) -> Vec<Diagnostic> {
         let before = found.len();
         rule.check_with(model, &plan.options, &mut found);
         for diagnostic in found.iter_mut().skip(before) {
-            if diagnostic.aliases.is_empty() {
+            if diagnostic.aliases.is_empty() && !diagnostic.beyond {
                 diagnostic.aliases = meta.aliases;
             }
             diagnostic.severity = plan.severity(meta, diagnostic);

@@ -89,6 +89,7 @@ impl<'s> Plan<'s> {
         let stands_under = |name: &String| {
             name.eq_ignore_ascii_case(diagnostic.rule)
                 || diagnostic.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+                || diagnostic.beyond && meta.is_named(name)
         };
         if self.selection.ignore.iter().any(stands_under) {
             return Severity::Off;

@@ -24,6 +24,7 @@ fn stands_under(diagnostic: &Diagnostic, name: &str) -> bool {
     name.eq_ignore_ascii_case("all")
         || name.eq_ignore_ascii_case(diagnostic.rule)
         || diagnostic.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+        || diagnostic.beyond && crate::find(diagnostic.rule).is_some_and(|rule| rule.meta().is_named(name))
 }
 
 /// The bytes for which a comment at `comment` holds.

@@ -35,7 +35,7 @@ const LISTS: &str = "/var/lib/apt/lists";
 impl Rule for AptListsKept {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for run in model.runs() {
-            if !run.stage.is_none_or(|stage| model.is_shipped(stage)) {
+            if !run.onbuild && !run.stage.is_none_or(|stage| model.is_built_upon(stage)) {
                 continue;
             }
             let update = run.commands.iter().find(|c| c.is_any(&["apt-get", "apt", "aptitude"]) && c.has_arg("update"));
@@ -50,7 +50,11 @@ impl Rule for AptListsKept {
                 Some(Fix::safe("delete the lists in this RUN", [edit])?.changing(Self::META.may_change))
             });
             let message = "the apt package lists stay in this layer";
-            found.push(Diagnostic::new(Self::META.id, update.words_range, message).with_fix(fix));
+            // hadolint takes any `rm -rf` for the removal of the lists.
+            let forced = |c: &plimsoll_analyzer::commands::Cmd<'_>| c.is("rm") && c.has_flag("r") && c.has_flag("f");
+            let beyond = run.commands.iter().any(forced);
+            let diagnostic = Diagnostic::new(Self::META.id, update.words_range, message);
+            found.push(diagnostic.with_fix(fix).beyond_others(beyond));
         }
     }
 }

@@ -28,11 +28,12 @@ impl Rule for ArchiveCopied {
         const UNPACKERS: [&str; 10] =
             ["unzip", "gunzip", "bunzip2", "unlzma", "unxz", "zgz", "uncompress", "zcat", "gzcat", "unzstd"];
         for copy in model.copies().iter().filter(|copy| !copy.add && copy.from.is_none() && !copy.onbuild) {
-            let [source] = copy.syntax.sources.as_slice() else { continue };
+            let archive = |source: &&plimsoll_parser::Text<'_>| {
+                let name = base_name(unquoted(source));
+                crate::correctness::add_for_files::ARCHIVES.iter().any(|end| name.ends_with(end))
+            };
+            let Some(source) = copy.syntax.sources.iter().find(archive) else { continue };
             let name = base_name(unquoted(source));
-            if !super::super::correctness::add_for_files::ARCHIVES.iter().any(|end| name.ends_with(end)) {
-                continue;
-            }
             let target = base_name(unquoted(&copy.syntax.destination));
             let unpacks = |command: &Cmd<'_>| {
                 let tar = command.is("tar") && command.has_any_flag(&["x", "extract", "get"]);

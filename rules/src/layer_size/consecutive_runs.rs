@@ -32,7 +32,7 @@ impl Rule for ConsecutiveRuns {
             if first.index + 1 != second.index || first.onbuild || second.onbuild || first.stage != second.stage {
                 continue;
             }
-            if first.commands.len() > 1 || second.commands.len() > 1 || !same_flags(model, first, second) {
+            if programs(first) > 1 || programs(second) > 1 || !same_flags(model, first, second) {
                 continue;
             }
             let fix = model.joined(first, second).and_then(|edits| Fix::safe("join the two by &&", edits));
@@ -40,6 +40,11 @@ impl Rule for ConsecutiveRuns {
             found.push(Diagnostic::new(Self::META.id, second.instruction.keyword.range, message).with_fix(fix));
         }
     }
+}
+
+/// How many commands it has; `[` is a test rather than one.
+fn programs(run: &Run<'_>) -> usize {
+    run.commands.iter().filter(|command| !command.is("[")).count()
 }
 
 fn same_flags(model: &Model<'_>, first: &Run<'_>, second: &Run<'_>) -> bool {

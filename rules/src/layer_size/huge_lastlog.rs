@@ -29,7 +29,8 @@ impl Rule for HugeLastlog {
             let told = run.commands.iter().find(|command| {
                 command.is("useradd")
                     && !command.has_any_flag(&["l", "no-log-init"])
-                    && users::uid(command).is_some_and(|uid| uid.text.len() > 5)
+                    && users::uid(command)
+                        .is_some_and(|uid| uid.text.len() > 5 && uid.text.bytes().all(|b| b.is_ascii_digit()))
             });
             let Some(command) = told else { continue };
             let fix = (command.name_known && !run.is_exec())

@@ -51,7 +51,8 @@ impl Rule for PipCacheKept {
                     Some(Fix::safe("install without the cache", [edit])?.changing(Self::META.may_change))
                 });
                 let message = "pip keeps its downloads in the image";
-                found.push(Diagnostic::new(Self::META.id, command.words_range, message).with_fix(fix));
+                let diagnostic = Diagnostic::new(Self::META.id, command.words_range, message).with_fix(fix);
+                found.push(diagnostic.beyond_others(command.name.contains('/')));
             }
         }
     }

@@ -25,7 +25,7 @@ crate::declare_rule! {
 impl Rule for YarnCacheKept {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for run in model.runs() {
-            if !run.stage.is_none_or(|stage| model.is_shipped(stage)) {
+            if !run.onbuild && !run.stage.is_none_or(|stage| model.is_built_upon(stage)) {
                 continue;
             }
             if run.mounts_cache_over("/root/.cache/yarn") || run.mounts_cache_over("/usr/local/share/.cache") {

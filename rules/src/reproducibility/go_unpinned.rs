@@ -36,6 +36,6 @@ impl Rule for GoUnpinned {
 }
 
 fn is_pinned(text: &str) -> bool {
-    let local = text.starts_with(['.', '/']) || text.ends_with(".go");
+    let local = text == "tool" || text.starts_with(['.', '/']) || text.ends_with(".go");
     local || text.split_once('@').is_some_and(|(_, version)| !matches!(version, "latest" | "none" | ""))
 }

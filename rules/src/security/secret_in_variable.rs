@@ -47,7 +47,8 @@ impl Rule for SecretInVariable {
 /// What hadolint listens for: parts of a name, wherever they stand.
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let parts = ["password", "secret", "token", "api_key", "private_key", "aws_access_key_id"];
+    let parts =
+        ["password", "secret", "token", "api_key", "private_key", "aws_access_key_id", "username", "facebook_app_id"];
     parts.iter().any(|part| name.contains(part))
 }
 

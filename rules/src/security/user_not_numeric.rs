@@ -1,6 +1,6 @@
 //! `user-not-numeric`
 
-use crate::prelude::{Diagnostic, Fixable, Group, Kind, Model, Rule, Severity, Step};
+use crate::prelude::{Diagnostic, Fixable, Group, Kind, Model, Rule, Severity, Step, unquoted};
 
 crate::declare_rule! {
     /// USER is a name rather than a number.
@@ -38,11 +38,14 @@ impl Rule for UserNotNumeric {
     }
 }
 
-/// Whether an ARG or ENV of the file names the variable: it may then hold a number.
+/// Whether an ARG of the file names the variable, so that it may hold a number, or an ENV gives it one.
 fn is_declared(model: &Model<'_>, at: &Step<'_>, variable: &str) -> bool {
     model.steps().iter().take_while(|step| step.index < at.index).any(|step| match &step.instruction.kind {
         Kind::Arg(args) => args.iter().any(|arg| arg.name.as_str() == variable),
-        Kind::Env(pairs) => pairs.iter().any(|pair| pair.key.as_str() == variable),
+        Kind::Env(pairs) => pairs.iter().any(|pair| {
+            let value = unquoted(&pair.value);
+            pair.key.as_str() == variable && !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit())
+        }),
         _ => false,
     })
 }
