@@ -4,6 +4,7 @@
 //! host. Applying one treats it as hostile: no entry reaches outside the directory it is applied to.
 
 mod apply;
+mod contents;
 pub(crate) mod decode;
 mod diff;
 mod error;
@@ -13,6 +14,7 @@ mod reader;
 mod writer;
 
 pub use apply::{Applied, apply};
+pub use contents::{Contents, read_contents};
 pub use decode::{Compression, decoder};
 pub use diff::{DiffOptions, write_diff};
 pub use error::LayerError;
@@ -20,3 +22,6 @@ pub use lower::Lower;
 pub use overlay::XattrPrefix;
 pub use reader::Limits;
 pub use writer::{Entry, Kind, LayerWriter, TarWriter};
+
+#[cfg(test)]
+mod tests;
