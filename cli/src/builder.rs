@@ -3,7 +3,7 @@
 use crate::Global;
 use crate::command::build_args::BuildArgs;
 use crate::config::Config;
-use crate::report::progress::{Shown, Style};
+use crate::report::progress::Shown;
 use miette::{IntoDiagnostic, LabeledSpan, NamedSource, Report, Result, WrapErr, miette};
 use plimsoll_analyzer::context::Listing;
 use plimsoll_optimizer::Files;

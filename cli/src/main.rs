@@ -54,6 +54,7 @@ enum Command {
     Build(command::build::Args),
     Run(command::run::Args),
     Compare(command::compare::Args),
+    Inspect(command::inspect::Args),
     Images(command::images::ImagesArgs),
     Pull(command::images::PullArgs),
     Push(command::images::PushArgs),
@@ -65,6 +66,7 @@ enum Command {
     Parse(command::parse::Args),
     Rules(command::rules::RulesArgs),
     Explain(command::rules::ExplainArgs),
+    Doctor(command::doctor::Args),
     Completions(command::completions::Args),
 }
 
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Build(args) => command::build::run(global, args),
         Command::Run(args) => command::run::run(global, args),
         Command::Compare(args) => command::compare::run(global, args),
+        Command::Inspect(args) => command::inspect::run(global, args),
         Command::Images(args) => command::images::images(global, args),
         Command::Pull(args) => command::images::pull(global, args),
         Command::Push(args) => command::images::push(global, args),
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Command::Parse(args) => command::parse::run(global, args),
         Command::Rules(args) => command::rules::rules(global, args),
         Command::Explain(args) => command::rules::explain(global, args),
+        Command::Doctor(args) => command::doctor::run(global, args),
         Command::Completions(args) => command::completions::run(args),
     };
     match result {

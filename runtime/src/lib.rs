@@ -7,6 +7,7 @@ pub mod digest;
 pub mod exec;
 pub mod export;
 pub mod image;
+pub mod inspect;
 pub mod layer;
 pub mod plan;
 pub mod probe;

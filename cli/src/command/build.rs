@@ -4,9 +4,10 @@ use crate::builder::Builder;
 use crate::command::build_args::BuildArgs;
 use crate::exit::Exit;
 use crate::{Global, config, files, place};
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{IntoDiagnostic, Result, miette};
 use plimsoll_runtime::build::Built;
-use plimsoll_runtime::export::{self, Compression};
+use plimsoll_runtime::layer::Compression;
+use plimsoll_runtime::export::{self, ExportOptions, Format, Named};
 use plimsoll_runtime::store::Store;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct Args {
     /// Add a label
     #[arg(long = "label", value_name = "NAME=VALUE")]
     labels: Vec<String>,
-    /// Write the image: a folder for an OCI layout, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd]
+    /// Write the image too: type=oci|docker,dest=PATH[,tar=false][,compression=none|gzip|zstd]
     #[arg(short, long, value_name = "SPEC")]
     output: Option<String>,
     /// Write the image ID here
@@ -60,7 +61,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let store = builder.store().clone();
     drop(builder);
     if let Some(output) = output {
-        output.write(&store, &built, args.tags.first().map(String::as_str))?;
+        output.write(&store, &built, &args.tags)?;
     }
     if let Some(path) = &args.iidfile {
         files::write_atomically(path, built.image.config_digest.to_string().as_bytes())?;
@@ -98,87 +99,55 @@ fn describe(built: &Built, tags: &[String]) -> serde_json::Value {
 
 /// Where else an image goes.
 struct Output {
-    kind: Kind,
+    options: ExportOptions,
     path: PathBuf,
-    compression: Compression,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    OciLayout,
-    OciArchive,
-    DockerArchive,
-    /// The root filesystem as a tar.
-    Tar,
-    /// The root filesystem as a folder.
-    Local,
 }
 
 fn read_output(spec: &str) -> Result<Output> {
-    const HELP: &str = "write it as a folder, or type=oci|docker|tar|local,dest=PATH[,compression=none|gzip|zstd]";
+    const HELP: &str = "write it as type=oci|docker,dest=PATH[,tar=false][,compression=none|gzip|zstd][,compression-level=N]";
     let wrong = |why: String| miette!(help = HELP, "failed to read --output {spec}: {why}");
-    if !spec.contains('=') {
-        return Ok(Output { kind: Kind::Local, path: PathBuf::from(spec), compression: Compression::Gzip });
-    }
-    let (mut kind, mut path, mut compression, mut tar) = (None, None, Compression::Gzip, true);
+    let (mut kind, mut path, mut compression, mut level, mut tar) = (None, None, None, None, true);
     for part in spec.split(',') {
         match part.split_once('=') {
             Some(("type", name)) => kind = Some(name),
             Some(("dest", value)) => path = Some(PathBuf::from(value)),
             Some(("tar", value)) => tar = value == "true",
-            Some(("compression", "none" | "uncompressed")) => compression = Compression::None,
-            Some(("compression", "gzip")) => compression = Compression::Gzip,
-            Some(("compression", "zstd")) => compression = Compression::Zstd,
+            Some(("compression", "none" | "uncompressed")) => compression = Some(Compression::None),
+            Some(("compression", "gzip")) => compression = Some(Compression::Gzip),
+            Some(("compression", "zstd")) => compression = Some(Compression::Zstd),
+            Some(("compression-level", value)) => {
+                level = Some(value.parse().map_err(|_| wrong(format!("level {value} is no number")))?);
+            }
             _ => return Err(wrong(format!("`{part}` is not known"))),
         }
     }
-    let kind = match kind {
-        Some("oci") if tar => Kind::OciArchive,
-        Some("oci") => Kind::OciLayout,
-        Some("docker") => Kind::DockerArchive,
-        Some("tar") => Kind::Tar,
-        Some("local") => Kind::Local,
+    let format = match kind {
+        Some("oci") if tar => Format::OciArchive,
+        Some("oci") => Format::OciDirectory,
+        Some("docker") => Format::DockerArchive,
         Some(other) => return Err(wrong(format!("type {other} is not known"))),
         None => return Err(wrong("type= is missing".to_owned())),
     };
     let path = path.ok_or_else(|| wrong("dest= is missing".to_owned()))?;
-    Ok(Output { kind, path, compression })
+    Ok(Output { options: ExportOptions { format, compression, level }, path })
 }
 
 impl Output {
-    fn write(&self, store: &Store, built: &Built, name: Option<&str>) -> Result<()> {
-        let images = [export::Named { image: &built.image, name }];
-        let context = || format!("failed to write {}", self.path.display());
-        match self.kind {
-            Kind::OciLayout => export::oci_layout(store, &images, &self.path, self.compression).into_diagnostic().wrap_err_with(context),
-            Kind::OciArchive => write_file(&self.path, |file| {
-                export::oci_archive(store, &images, file, self.compression).into_diagnostic().wrap_err_with(context)
-            }),
-            Kind::DockerArchive => {
-                write_file(&self.path, |file| export::docker_archive(store, &images, file).into_diagnostic().wrap_err_with(context))
-            }
-            Kind::Tar => write_file(&self.path, |file| export::root_tar(store, &built.image, file).into_diagnostic().wrap_err_with(context)),
-            Kind::Local => export::root_folder(store, &built.image, &self.path).into_diagnostic().wrap_err_with(context),
-        }
+    fn write(&self, store: &Store, built: &Built, names: &[String]) -> Result<()> {
+        let images = [Named { image: &built.image, references: names.to_vec() }];
+        write_images(store, &images, &self.options, &self.path)
     }
 }
 
-/// Writes a file whole or not at all; `-` is standard output.
-pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn std::io::Write) -> Result<()>) -> Result<()> {
-    if path.as_os_str() == files::STDIN {
-        let stdout = std::io::stdout();
-        return write(&mut stdout.lock());
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = |error: std::io::Error| miette!(help = "nothing was written", "failed to write {}: {error}", path.display());
-    let mut file = tempfile::Builder::new().prefix(".plimsoll-").tempfile_in(folder).map_err(failed)?;
-    {
-        let mut buffered = std::io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
-        write(&mut buffered)?;
-        std::io::Write::flush(&mut buffered).map_err(failed)?;
-    }
-    let mode: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+/// Writes images to a file or folder; `-` is standard output.
+pub fn write_images(store: &Store, images: &[Named<'_>], options: &ExportOptions, path: &Path) -> Result<()> {
+    let done = if path.as_os_str() == files::STDIN {
+        export::export_to(store, images, options, std::io::stdout().lock())
+    } else {
+        export::export(store, images, options, path)
+    };
+    done.map_err(|error| match error.help() {
+        Some(help) => miette!(help = help, "failed to write {}: {error}", path.display()),
+        None => miette!("failed to write {}: {error}", path.display()),
+    })
 }

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::proof::Prover;
 use crate::report::compare::{self as report, Report, Side};
 use crate::{Global, place};
-use miette::{IntoDiagnostic, Result, WrapErr};
+use miette::{Result, WrapErr};
 use plimsoll_runtime::compare::Allowed;
 use plimsoll_runtime::image::Image;
 use plimsoll_runtime::store::Store;
@@ -90,9 +90,7 @@ fn image_of(global: &Global, args: &Args, config: &config::Config, store: &Store
         return Ok(builder.build_path(name)?.image);
     }
     if path.exists() {
-        let loaded = plimsoll_runtime::export::load(store, &path).into_diagnostic().wrap_err_with(|| format!("failed to load {name}"))?;
-        let first = loaded.first().ok_or_else(|| miette::miette!("failed to load {name}: it holds no image"))?;
-        return store.image(&first.manifest).into_diagnostic();
+        return Ok(crate::command::images::load_from(store, &path, None)?.image);
     }
     crate::command::images::find(store, name)
 }

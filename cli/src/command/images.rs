@@ -1,12 +1,21 @@
 //! The local store: `images`, `pull`, `push`, `tag`, `rm`, `save`, `load`, `prune`.
 
 use crate::exit::Exit;
-use crate::terminal::{self, Paint};
+use crate::terminal::{self, Paint, outln};
 use crate::{Global, place};
 use miette::{IntoDiagnostic, Result, miette};
+use plimsoll_runtime::image::{Image, Platform};
+use plimsoll_runtime::layer::Compression;
+use plimsoll_runtime::registry::{self, PullOptions, PushOptions, RegistryError};
+use indicatif::{ProgressBar, ProgressStyle};
+use plimsoll_runtime::digest::Digest;
+use plimsoll_runtime::export::{self, ExportOptions, Format as ExportFormat, Loaded, Named};
 use plimsoll_runtime::store::{PruneOptions, Store};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Text for people or JSON for programs.
@@ -75,6 +84,26 @@ pub struct SaveArgs {
     /// What is written
     #[arg(long, value_enum, default_value = "docker-archive")]
     format: SaveFormat,
+    /// Compression of the layers [default: each as it is in the store]
+    #[arg(long, value_enum)]
+    compression: Option<SaveCompression>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum SaveCompression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl SaveCompression {
+    fn kind(self) -> Compression {
+        match self {
+            Self::None => Compression::None,
+            Self::Gzip => Compression::Gzip,
+            Self::Zstd => Compression::Zstd,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -149,23 +178,23 @@ pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
     let listed = list(&store)?;
     if args.digests {
         for image in listed {
-            crate::terminal::outln!("{}", image.digest);
+            outln!("{}", image.digest);
         }
         return Ok(Exit::Clean);
     }
     if args.format == Format::Json {
-        crate::terminal::outln!("{}", serde_json::to_string_pretty(&listed).into_diagnostic()?);
+        outln!("{}", serde_json::to_string_pretty(&listed).into_diagnostic()?);
         return Ok(Exit::Clean);
     }
     let name = |image: &Listed| image.reference.as_deref().map_or("<none>".to_owned(), familiar);
     let width = listed.iter().map(|image| name(image).len()).max().unwrap_or(0).max(5);
     let paint = Paint(global.color.stdout());
     let heading = format!("{:width$}  {:12}  {:14}  {:>6}  {:>9}", "IMAGE", "ID", "PLATFORM", "LAYERS", "SIZE");
-    crate::terminal::outln!("{}", paint.bold(heading));
+    outln!("{}", paint.bold(heading));
     for image in &listed {
         let id = image.id.trim_start_matches("sha256:").get(..12).unwrap_or_default();
         let name = name(image);
-        crate::terminal::outln!("{name:width$}  {id:12}  {:14}  {:>6}  {:>9}", image.platform, image.layers, terminal::size(image.size));
+        outln!("{name:width$}  {id:12}  {:14}  {:>6}  {:>9}", image.platform, image.layers, terminal::size(image.size));
     }
     Ok(Exit::Clean)
 }
@@ -185,7 +214,7 @@ pub fn tag(global: &Global, args: TagArgs) -> Result<Exit> {
 }
 
 /// The image of this reference, or an error that says what is there.
-pub fn find(store: &Store, reference: &str) -> Result<plimsoll_runtime::image::Image> {
+pub fn find(store: &Store, reference: &str) -> Result<Image> {
     if let Some(image) = store.resolve(reference).into_diagnostic()? {
         return Ok(image);
     }
@@ -199,7 +228,7 @@ pub fn find(store: &Store, reference: &str) -> Result<plimsoll_runtime::image::I
 }
 
 /// The image of this reference; one that is not in the store is fetched.
-pub fn find_or_pull(global: &Global, store: &Store, reference: &str) -> Result<plimsoll_runtime::image::Image> {
+pub fn find_or_pull(global: &Global, store: &Store, reference: &str) -> Result<Image> {
     if let Some(image) = store.resolve(reference).into_diagnostic()? {
         return Ok(image);
     }
@@ -233,7 +262,7 @@ pub fn prune(global: &Global, args: PruneArgs) -> Result<Exit> {
         Some(help) => miette!(help = help, "{error}"),
         None => miette!("{error}"),
     })?;
-    crate::terminal::outln!(
+    outln!(
         "{} in {} blobs, {} unpacked layers, {} results of earlier builds and {} unfinished files removed",
         terminal::size(pruned.bytes),
         pruned.blobs,
@@ -243,10 +272,119 @@ pub fn prune(global: &Global, args: PruneArgs) -> Result<Exit> {
     );
     Ok(Exit::Clean)
 }
-fn fetch(_global: &Global, _store: &Store, reference: &str, _platform: Option<&str>) -> Result<plimsoll_runtime::image::Image> {
-    Err(miette!("no {reference}"))
+/// `plimsoll save`
+pub fn save(global: &Global, args: SaveArgs) -> Result<Exit> {
+    let store = place::store(global)?;
+    let image = find(&store, &args.image)?;
+    let format = match args.format {
+        SaveFormat::DockerArchive => ExportFormat::DockerArchive,
+        SaveFormat::OciArchive => ExportFormat::OciArchive,
+        SaveFormat::Oci => ExportFormat::OciDirectory,
+    };
+    if args.output.as_os_str() == crate::files::STDIN && std::io::stdout().is_terminal() {
+        return Err(miette!(help = "redirect it, or name a file with -o", "failed to save: an archive is nothing for a terminal"));
+    }
+    let options = ExportOptions { format, compression: args.compression.map(SaveCompression::kind), level: None };
+    let images = [Named { image: &image, references: vec![args.image.clone()] }];
+    super::build::write_images(&store, &images, &options, &args.output)?;
+    Ok(Exit::Clean)
 }
-pub fn pull(_global: &Global, _args: PullArgs) -> Result<Exit> { Ok(Exit::Clean) }
-pub fn push(_global: &Global, _args: PushArgs) -> Result<Exit> { Ok(Exit::Clean) }
-pub fn save(_global: &Global, _args: SaveArgs) -> Result<Exit> { Ok(Exit::Clean) }
-pub fn load(_global: &Global, _args: LoadArgs) -> Result<Exit> { Ok(Exit::Clean) }
+
+/// `plimsoll load`
+pub fn load(global: &Global, args: LoadArgs) -> Result<Exit> {
+    let store = place::store(global)?;
+    for loaded in load_all(&store, &args.input, args.name.as_deref())? {
+        let name = loaded.reference.as_deref().map_or_else(|| loaded.image.manifest.to_string(), familiar);
+        outln!("Loaded image: {name}");
+    }
+    Ok(Exit::Clean)
+}
+
+fn load_all(store: &Store, path: &Path, name: Option<&str>) -> Result<Vec<Loaded>> {
+    export::load(store, path, name).map_err(|error| match error.help() {
+        Some(help) => miette!(help = help, "failed to load {}: {error}", path.display()),
+        None => miette!("failed to load {}: {error}", path.display()),
+    })
+}
+
+/// The first image of an archive or layout, now in the store.
+pub fn load_from(store: &Store, path: &Path, name: Option<&str>) -> Result<Loaded> {
+    let first = load_all(store, path, name)?.into_iter().next();
+    first.ok_or_else(|| miette!("failed to load {}: it holds no image", path.display()))
+}
+
+/// `plimsoll pull`
+pub fn pull(global: &Global, args: PullArgs) -> Result<Exit> {
+    let store = place::store(global)?;
+    let image = fetch(global, &store, &args.image, args.platform.as_deref())?;
+    outln!("{}", image.manifest);
+    Ok(Exit::Clean)
+}
+
+fn fetch(global: &Global, store: &Store, reference: &str, platform: Option<&str>) -> Result<Image> {
+    let mut options = PullOptions::default();
+    if let Some(platform) = platform {
+        options.platform = Platform::parse(platform)
+            .ok_or_else(|| miette!(help = "write it as linux/arm64", "failed to read --platform {platform}"))?;
+    }
+    let moving = Moving::new(global, &format!("pulling {reference}"));
+    registry::pull(reference, store, &options, &moving).map_err(|error| explain(&error))
+}
+
+fn explain(error: &RegistryError) -> miette::Report {
+    match error.help() {
+        Some(help) => miette!(help = help, "failed to {error}"),
+        None => miette!("failed to {error}"),
+    }
+}
+
+/// `plimsoll push`
+pub fn push(global: &Global, args: PushArgs) -> Result<Exit> {
+    let store = place::store(global)?;
+    let image = find(&store, &args.image)?;
+    let moving = Moving::new(global, &format!("pushing {}", args.image));
+    let pushed = registry::push(&store, &image, &args.image, &PushOptions::default(), &moving).map_err(|error| explain(&error))?;
+    drop(moving);
+    outln!("{}: digest: {} size: {}", args.image, pushed.manifest, pushed.size);
+    Ok(Exit::Clean)
+}
+
+/// Blobs on their way, as one bar.
+struct Moving {
+    bar: Option<ProgressBar>,
+    blobs: Mutex<BTreeMap<Digest, (u64, u64)>>,
+}
+
+impl Moving {
+    fn new(global: &Global, title: &str) -> Self {
+        let bar = (!global.quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}") {
+                bar.set_style(style);
+            }
+            bar.set_message(title.to_owned());
+            bar
+        });
+        if bar.is_none() && !global.quiet {
+            eprintln!("{title}");
+        }
+        Self { bar, blobs: Mutex::new(BTreeMap::new()) }
+    }
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl registry::Progress for Moving {
+    fn moved(&self, blob: &Digest, done: u64, total: u64) {
+        let (Some(bar), Ok(mut blobs)) = (&self.bar, self.blobs.lock()) else { return };
+        blobs.insert(*blob, (done, total));
+        bar.set_length(blobs.values().map(|blob| blob.1).sum());
+        bar.set_position(blobs.values().map(|blob| blob.0).sum());
+    }
+}

@@ -269,14 +269,21 @@ impl Container {
         self.wait()
     }
 
-    /// Whether process 1 handles the signal, or blocks it to fetch it otherwise.
+    /// Whether process 1 handles the signal, blocks it to fetch it later, or waits for signals right now.
     fn hears(&self, signal: Signal) -> bool {
-        let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.running.pid)) else { return true };
         let bit = 1_u64 << (signal as i32 - 1);
-        status
-            .lines()
-            .filter_map(|line| line.strip_prefix("SigCgt:").or_else(|| line.strip_prefix("SigBlk:")))
-            .any(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & bit != 0))
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.running.pid)) else { return true };
+        threads.flatten().any(|thread| {
+            let read = |name: &str| std::fs::read_to_string(thread.path().join(name));
+            // While it waits, the signals it waits for do not count as blocked.
+            let (Ok(status), Ok(call)) = (read("status"), read("syscall")) else { return true };
+            let waits = call.split_whitespace().next() == Some(SIGTIMEDWAIT.to_string().as_str());
+            let masks = status
+                .lines()
+                .filter_map(|line| line.strip_prefix("SigCgt:").or_else(|| line.strip_prefix("SigBlk:")))
+                .filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            waits || masks.fold(0, |all, mask| all | mask) & bit != 0
+        })
     }
 
     /// What it wrote so far, standard output and standard error.
@@ -382,6 +389,7 @@ fn setup(process: &Process, points: &mut MountPoints) -> Result<Setup, ExecError
     })
 }
 
+const SIGTIMEDWAIT: libc::c_long = libc::SYS_rt_sigtimedwait;
 const MKNOD: u32 = 27;
 const TTY_GROUP: u32 = 5;
 

@@ -1,0 +1,96 @@
+//! `plimsoll doctor`: what this machine lets containers do, and what to do about the rest.
+
+use crate::exit::Exit;
+use crate::terminal::{Paint, outln};
+use crate::{Global, place};
+use miette::Result;
+use plimsoll_runtime::snapshot::Snapshots;
+use plimsoll_runtime::userns;
+use std::path::Path;
+
+/// Check what this machine can do
+///
+/// Exit code 1 when builds or containers would not work here.
+#[derive(clap::Args, Debug)]
+pub struct Args {}
+
+struct Check {
+    name: &'static str,
+    result: std::result::Result<String, (String, Option<String>)>,
+    needed: bool,
+}
+
+/// Runs the command.
+pub fn run(global: &Global, _args: Args) -> Result<Exit> {
+    let mut checks = Vec::new();
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    checks.push(Check { name: "kernel", result: kernel(release.trim()), needed: true });
+    checks.push(Check { name: "newuidmap", result: tool("newuidmap"), needed: false });
+    checks.push(Check { name: "newgidmap", result: tool("newgidmap"), needed: false });
+    let entered = userns::enter(userns::Kind::Auto);
+    let usable = entered.is_ok();
+    checks.push(Check {
+        name: "ID map",
+        result: entered.map(|map| map.to_string()).map_err(|error| (error.to_string(), error.help())),
+        needed: true,
+    });
+    let store = place::store(global);
+    let mounted = match &store {
+        Ok(store) if usable => Snapshots::new(store)
+            .and_then(|snapshots| snapshots.prepare(&[]).map(drop))
+            .map(|()| "an empty root filesystem was mounted and taken away".to_owned())
+            .map_err(|error| (error.to_string(), Some("overlayfs needs kernel 5.11 for ordinary users".to_owned()))),
+        _ => Err(("not tried: see above".to_owned(), None)),
+    };
+    checks.push(Check {
+        name: "store",
+        result: store.as_ref().map(|store| store.root().display().to_string()).map_err(|error| (error.to_string(), None)),
+        needed: true,
+    });
+    checks.push(Check { name: "overlayfs", result: mounted, needed: true });
+    checks.push(Check { name: "cgroups", result: cgroups(), needed: false });
+    let paint = Paint(global.color.stdout());
+    let mut fine = true;
+    for check in &checks {
+        match &check.result {
+            Ok(text) => outln!("{} {:10}  {text}", paint.green("ok     "), check.name),
+            Err((why, help)) => {
+                let word = if check.needed { paint.red("FAILED ") } else { paint.yellow("missing") };
+                outln!("{word} {:10}  {why}", check.name);
+                if let Some(help) = help {
+                    outln!("{:20}{help}", "");
+                }
+                fine &= !check.needed;
+            }
+        }
+    }
+    Ok(if fine { Exit::Clean } else { Exit::Findings })
+}
+
+fn kernel(release: &str) -> std::result::Result<String, (String, Option<String>)> {
+    let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (5, 11) {
+        return Ok(release.to_owned());
+    }
+    Err((release.to_owned(), Some("ordinary users need 5.11 or newer for overlay mounts".to_owned())))
+}
+
+fn tool(name: &str) -> std::result::Result<String, (String, Option<String>)> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.map(|path| path.display().to_string()).ok_or_else(|| {
+        let help = "only ordinary users need it (Debian: apt-get install uidmap)".to_owned();
+        ("not installed".to_owned(), Some(help))
+    })
+}
+
+fn cgroups() -> std::result::Result<String, (String, Option<String>)> {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        return Ok("version 2".to_owned());
+    }
+    if Path::new("/sys/fs/cgroup/memory").exists() {
+        return Ok("version 1".to_owned());
+    }
+    Err(("not mounted".to_owned(), Some("limits of memory, CPUs and processes cannot be set; nothing else needs them".to_owned())))
+}
