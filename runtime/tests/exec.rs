@@ -5,23 +5,22 @@
 #![expect(clippy::unwrap_used, reason = "a test with its own main")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use plimsoll_runtime::exec::{
-    self, Capabilities, EtcFiles, Input, Mount, Network, Outcome, Output, Process, Seccomp, SetupStep, Status, Stream,
-    User,
+    self, Capabilities, EtcFiles, Input, Mount, Network, Output, Process, Seccomp, SetupStep, Status, Stream, User,
 };
-use plimsoll_runtime::userns::{self, Kind};
 
-type Test = (&'static str, fn(&Root));
+mod common;
 
-const TESTS: &[Test] = &[
+use common::{Root, busybox, out, run, text, wait_for_output};
+
+const TESTS: &[common::Test] = &[
     ("output and exit code come back", output_and_exit_code),
     ("a signal ends it", signal_status),
     ("the environment is exact", environment),
@@ -48,78 +47,6 @@ const TESTS: &[Test] = &[
     ("no descriptor leaks", no_leaks),
     ("the filter refuses", filter),
 ];
-
-/// A root filesystem of busybox.
-struct Root {
-    directory: tempfile::TempDir,
-}
-
-impl Root {
-    fn new(busybox: &Path) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-        for name in ["bin", "etc", "home", "tmp", "root", "run"] {
-            fs::create_dir(path.join(name)).unwrap();
-        }
-        fs::set_permissions(path.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
-        fs::copy(busybox, path.join("bin/busybox")).unwrap();
-        for name in [
-            "sh", "cat", "echo", "env", "id", "ls", "hostname", "mount", "true", "false", "sleep", "touch", "ps",
-            "grep", "stat", "wc", "head", "nc", "httpd", "pwd", "mknod", "unshare", "readlink", "umount", "kill", "dd",
-            "chmod", "sed",
-        ] {
-            symlink("busybox", path.join("bin").join(name)).unwrap();
-        }
-        fs::write(path.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nann:x:1000:1001::/home/ann:/bin/sh\n").unwrap();
-        fs::write(path.join("etc/group"), "root:x:0:\nann:x:1001:\nstaff:x:50:ann\nwheel:x:10:root,ann\n").unwrap();
-        Self { directory }
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn process(&self, args: &[&str]) -> Process {
-        let mut process = Process::new(self.path(), args.iter().copied());
-        process.set_env("PATH", "/bin");
-        process
-    }
-
-    fn sh(&self, script: &str) -> Process {
-        self.process(&["sh", "-c", script])
-    }
-
-    /// Every path with its modification time, to see that nothing is left.
-    fn listing(&self) -> Vec<(PathBuf, i64, i64)> {
-        let mut found = Vec::new();
-        let mut todo = vec![self.path().to_owned()];
-        while let Some(path) = todo.pop() {
-            let stat = fs::symlink_metadata(&path).unwrap();
-            if stat.is_dir() {
-                todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-            }
-            found.push((path, stat.mtime(), stat.mtime_nsec()));
-        }
-        found.sort();
-        found
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn run(process: &Process) -> Outcome {
-    exec::run(process).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Runs, expects success, gives standard output.
-fn out(process: &Process) -> String {
-    let outcome = run(process);
-    assert!(outcome.success(), "{:?}\n{}\n{}", outcome.status, text(&outcome.stdout), text(&outcome.stderr));
-    text(&outcome.stdout)
-}
 
 fn output_and_exit_code(root: &Root) {
     let outcome = run(&root.sh("echo out; echo err >&2; exit 7"));
@@ -358,14 +285,6 @@ fn stopping(root: &Root) {
     assert_eq!(deaf.wait().unwrap().status, Status::Signaled(9), "asking twice gives the same");
 }
 
-fn wait_for_output(container: &exec::Container, wanted: &str) {
-    let start = Instant::now();
-    while !text(&container.output_so_far().0).contains(wanted) {
-        assert!(start.elapsed() < Duration::from_secs(10), "never wrote {wanted:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 fn reaping_init(root: &Root) {
     let mut process = root.sh("echo $$; (sh -c 'sleep 0.1' &) ; sleep 0.3; ps -o stat= | grep -c Z; exit 5");
     process.init = true;
@@ -460,57 +379,6 @@ fn filter(root: &Root) {
     assert!(run(&process).success());
 }
 
-fn busybox() -> Option<&'static str> {
-    ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists())
-}
-
-/// The same tests as an ordinary user: this program again, started by `su`.
-fn as_ordinary_user(filter: Option<&str>) -> Option<bool> {
-    let user = std::env::var("PLIMSOLL_TEST_USER").ok()?;
-    let program = std::env::current_exe().unwrap();
-    let copy = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
-    let copied = copy.path().join("exec-tests");
-    fs::copy(program, &copied).unwrap();
-    let line = format!("exec {} {}", copied.display(), filter.unwrap_or(""));
-    let status = Command::new("su")
-        .args([&user, "-s", "/bin/sh", "-c", &line])
-        .env_remove("PLIMSOLL_TEST_USER")
-        .status()
-        .unwrap();
-    Some(status.success())
-}
-
 fn main() -> ExitCode {
-    exec::init_if_asked();
-    let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-    if std::env::args().any(|arg| arg == "--list") {
-        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    let Some(busybox) = busybox() else {
-        println!("SKIPPED: no busybox (Debian: busybox-static), so there is no root filesystem to run");
-        return ExitCode::SUCCESS;
-    };
-    let other = if nix::unistd::geteuid().is_root() { Some(as_ordinary_user(filter.as_deref())) } else { None };
-    let map = match userns::enter(Kind::Auto) {
-        Ok(map) => map,
-        Err(error) => {
-            println!("SKIPPED: {error}; {}", error.help().unwrap_or_default());
-            return ExitCode::SUCCESS;
-        }
-    };
-    println!("running {} tests as {map}", TESTS.len());
-    let root = Root::new(Path::new(busybox));
-    let mut failed = 0;
-    for (name, test) in TESTS.iter().filter(|(name, _)| filter.as_ref().is_none_or(|part| name.contains(part.as_str())))
-    {
-        let result = catch_unwind(AssertUnwindSafe(|| test(&root)));
-        failed += usize::from(result.is_err());
-        println!("test {name} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
-    }
-    if other == Some(None) {
-        println!("SKIPPED as an ordinary user: PLIMSOLL_TEST_USER names none");
-    }
-    println!("{failed} failed");
-    if failed == 0 && other != Some(Some(false)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    common::main("exec", TESTS)
 }

@@ -96,11 +96,12 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
         pty::make(&sys::inherited(socket)).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
     }
     drop(sources);
-    if setup.reaper
-        && let Some(child) = sys::fork_single_threaded().map_err(at(SetupStep::Namespaces, "the process"))?
-    {
-        close(failure);
-        reap(child);
+    if setup.reaper {
+        hold_signals();
+        if let Some(child) = sys::fork_single_threaded().map_err(at(SetupStep::Namespaces, "the process"))? {
+            close(failure);
+            reap(child);
+        }
     }
     become_program(setup.program)
 }
@@ -364,6 +365,7 @@ fn join(
     setns(&pidfd, namespaces).map_err(at(SetupStep::Join, "the container"))?;
     drop(pidfd);
     setsid().map_err(at(SetupStep::Session, "the process"))?;
+    hold_signals();
     // Only children are in the joined process namespace.
     if let Some(child) = sys::fork_single_threaded().map_err(at(SetupStep::Namespaces, "the process"))? {
         close(failure);
@@ -378,15 +380,23 @@ fn close(fd: &OwnedFd) {
     drop(sys::inherited(fd.as_raw_fd()));
 }
 
+/// What a reaping parent forwards: everything but what its own mistakes would raise.
+fn held_signals() -> SigSet {
+    let mut signals = SigSet::all();
+    for own in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP, Signal::SIGABRT] {
+        signals.remove(own);
+    }
+    signals
+}
+
+/// Before the fork, so that none is lost between it and the first wait; the child unblocks all before its exec.
+fn hold_signals() {
+    let _ = held_signals().thread_block();
+}
+
 /// Waits for the process, reaps whatever else ends, forwards signals, and exits as the process did.
 fn reap(child: Pid) -> ! {
-    let mut signals = SigSet::all();
-    for synchronous in
-        [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP, Signal::SIGABRT]
-    {
-        signals.remove(synchronous);
-    }
-    let _ = signals.thread_block();
+    let signals = held_signals();
     loop {
         loop {
             match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
