@@ -4,6 +4,7 @@
 //! rule. [`check_all`] runs them, gives each finding its configured severity and takes away what comments switch off.
 
 pub mod cache;
+mod context;
 pub mod correctness;
 mod env;
 mod labels;

@@ -2,6 +2,7 @@
 
 pub mod apk_unpinned;
 pub mod apt_unpinned;
+pub mod base_without_digest;
 pub mod dnf_unpinned;
 pub mod gem_unpinned;
 pub mod go_unpinned;

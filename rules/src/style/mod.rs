@@ -1,6 +1,7 @@
 //! Form.
 
 pub mod cd_in_run;
+pub mod command_not_last;
 pub mod description_format;
 pub mod empty_continuation;
 pub mod expose_protocol_casing;
