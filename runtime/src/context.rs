@@ -294,4 +294,3 @@ fn read_record(record: &[u8]) -> Option<(Stamp, Digest)> {
     let stamp = Stamp { inode, size, mtime: time()?, ctime: time()? };
     Some((stamp, Digest::from_bytes(digest.try_into().ok()?)))
 }
-

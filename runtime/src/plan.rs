@@ -364,7 +364,7 @@ impl State {
                 if path.is_empty() {
                     return Err(error("WORKDIR needs a path, and this one expands to nothing".to_owned()));
                 }
-                let path = if path.starts_with('/') { path } else { join(self.cwd(), &path) };
+                let path = if path.starts_with('/') { path } else { join(self.cwd(), path.trim_end_matches('/')) };
                 self.image.config.working_dir.clone_from(&path);
                 let action = match join("/", &path).as_str() {
                     "/" => Action::Configure,
@@ -448,19 +448,15 @@ impl State {
             .or_else(|| plimsoll_analyzer::stages::platform_arg(name, &globals.platform))
     }
 
-    fn expose(
-        &mut self,
-        ports: &[plimsoll_parser::Text<'_>],
-        globals: &Globals,
-        range: TextRange,
-    ) -> Result<Step> {
+    fn expose(&mut self, ports: &[plimsoll_parser::Text<'_>], globals: &Globals, range: TextRange) -> Result<Step> {
         let mut written: Vec<_> = ports.iter().collect();
         written.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         let mut said = Vec::new();
         for text in written {
             for word in self.expand_words(text, globals, text.range)? {
                 let found = parse_ports(&word);
-                let found = found.ok_or_else(|| PlanError { message: format!("invalid containerPort: {word}"), range })?;
+                let found =
+                    found.ok_or_else(|| PlanError { message: format!("invalid containerPort: {word}"), range })?;
                 said.extend(found);
             }
         }
@@ -481,7 +477,10 @@ impl State {
                 };
                 for flag in &instruction.flags {
                     let value = flag.value.as_ref().map_or("", |value| value.as_str());
-                    let wrong = || PlanError { message: format!("invalid --{}: {value}", flag.name.as_str()), range: flag.range };
+                    let wrong = || PlanError {
+                        message: format!("invalid --{}: {value}", flag.name.as_str()),
+                        range: flag.range,
+                    };
                     let duration = || parse_duration(value).ok_or_else(wrong);
                     match flag.name.as_str() {
                         "interval" => health.interval = duration()?,
@@ -677,6 +676,9 @@ impl State {
             inline.push((heredoc.name.to_string(), text));
         }
         let mut said = String::from(if add { "ADD" } else { "COPY" });
+        if copy.parents {
+            said.push_str(" --parents");
+        }
         if let Some(owner) = &chown {
             said.push_str(&format!(" --chown={owner}"));
         }

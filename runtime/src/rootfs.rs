@@ -130,9 +130,9 @@ impl DirTree {
 
     fn at(&self, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(
+            ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS,
+        );
         Ok(openat2(&self.root, path, how)?)
     }
 
@@ -207,7 +207,9 @@ impl Tree for DirTree {
                     return Ok(Some(value));
                 }
                 Err(rustix::io::Errno::RANGE) if value.len() < 1 << 16 => value.resize(1 << 16, 0),
-                Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::LOOP) => return Ok(None),
+                Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::LOOP) => {
+                    return Ok(None);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -142,7 +142,9 @@ pub(super) fn unpack(
             }
         }
         let over_other = upper.node(&path)?.is_some_and(|there| there.is_dir() != matches!(made.body, Body::Dir));
-        upper.put(path, made).map_err(|error| if over_other { bad(&name, "something of another kind is there") } else { error })?;
+        upper
+            .put(path, made)
+            .map_err(|error| if over_other { bad(&name, "something of another kind is there") } else { error })?;
     }
     Ok(())
 }

@@ -105,7 +105,10 @@ pub(super) fn copy(
     upper.make_dirs(&target, copying.made_dir()).map_err(refused(&target))?;
     for below in &source.below {
         let path = target.join(&below.path);
-        if below.node.is_dir() && (source.partial || below.parent_only) && upper.node(&path).map_err(refused(&path))?.is_some_and(|n| n.is_dir()) {
+        if below.node.is_dir()
+            && (source.partial || below.parent_only)
+            && upper.node(&path).map_err(refused(&path))?.is_some_and(|n| n.is_dir())
+        {
             continue;
         }
         let mut node = below.node;
@@ -117,7 +120,8 @@ pub(super) fn copy(
     }
     // The root of a context has no time of its own.
     let own_time = !source.root.as_os_str().is_empty() || copying.keeps_owners;
-    let time = if own_time && !source.below.iter().any(|below| below.parent_only) { source.node.mtime.0 } else { upper.now() };
+    let time =
+        if own_time && !source.below.iter().any(|below| below.parent_only) { source.node.mtime.0 } else { upper.now() };
     upper.touch(&target, time).map_err(refused(&target))
 }
 

@@ -81,17 +81,19 @@ pub enum BuildError {
     #[error("{place}: failed to find the image {image}: {}", tried.join("; "))]
     Base {
         /// Who needs it.
-        place: Place,
+        place: Box<Place>,
         /// Which.
         image: String,
         /// Where it was looked for, and the answers.
         tried: Vec<String>,
+        /// What to do.
+        help: Option<String>,
     },
     /// An instruction that means nothing here.
     #[error("{place}: {message}")]
     Instruction {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// What is wrong.
         message: String,
         /// What to do.
@@ -101,7 +103,7 @@ pub enum BuildError {
     #[error("{place}: failed to find {source_path} in {origin}")]
     NotFound {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// What was to be copied.
         source_path: String,
         /// The build context, a stage or an image.
@@ -115,7 +117,7 @@ pub enum BuildError {
     #[error("{place}: failed to copy to {}: {reason}", path.display())]
     Copy {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The path in the image.
         path: PathBuf,
         /// Why not.
@@ -125,7 +127,7 @@ pub enum BuildError {
     #[error("{place}: {command} ended with {status}")]
     Step {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// What ran.
         command: String,
         /// `exit code 3`, or the signal that ended it.
@@ -139,7 +141,7 @@ pub enum BuildError {
     #[error("{place}: {source}")]
     Exec {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// Why not.
         source: ExecError,
     },
@@ -147,7 +149,7 @@ pub enum BuildError {
     #[error("{place}: failed to fetch {url}: {reason}")]
     Fetch {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The address.
         url: String,
         /// Why not.
@@ -157,7 +159,7 @@ pub enum BuildError {
     #[error("{place}: failed to {source}")]
     Layer {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// Why not.
         source: SnapshotError,
     },
@@ -170,7 +172,8 @@ pub enum BuildError {
 }
 
 fn list(errors: &[FileError]) -> String {
-    let lines: Vec<String> = errors.iter().map(|error| format!("line {}: {}", error.place.line, error.message)).collect();
+    let lines: Vec<String> =
+        errors.iter().map(|error| format!("line {}: {}", error.place.line, error.message)).collect();
     lines.join("; ")
 }
 
@@ -188,7 +191,11 @@ impl BuildError {
             | Self::Fetch { place, .. }
             | Self::Layer { place, .. } => Some(place),
             Self::Syntax { errors, .. } => errors.first().map(|error| &error.place),
-            Self::NoDockerfile { .. } | Self::Context { .. } | Self::Target { .. } | Self::Store(_) | Self::Snapshot(_) => None,
+            Self::NoDockerfile { .. }
+            | Self::Context { .. }
+            | Self::Target { .. }
+            | Self::Store(_)
+            | Self::Snapshot(_) => None,
         }
     }
 
@@ -196,7 +203,10 @@ impl BuildError {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         if self.is_disk_full() {
-            return Some("the disk is full: free some space, `plimsoll prune` may help; what was built so far is kept".to_owned());
+            return Some(
+                "the disk is full: free some space, `plimsoll prune` may help; what was built so far is kept"
+                    .to_owned(),
+            );
         }
         match self {
             Self::NoDockerfile { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -212,6 +222,7 @@ impl BuildError {
             Self::Syntax { errors, .. } => errors.first().and_then(|error| error.help.clone()),
             Self::Target { known, .. } if known.is_empty() => Some("no stage of this file has a name".to_owned()),
             Self::Target { known, .. } => Some(format!("its stages are {}", known.join(", "))),
+            Self::Base { help: Some(help), .. } => Some(help.clone()),
             Self::Base { image, .. } => Some(format!(
                 "check the spelling of {image}, the network and your credentials; `plimsoll load` brings an image in from a file"
             )),
@@ -221,7 +232,9 @@ impl BuildError {
             }
             Self::NotFound { similar: Some(similar), .. } => Some(format!("did you mean {similar}?")),
             Self::NotFound { .. } => Some("paths are relative to the context's root".to_owned()),
-            Self::Step { code: 127, .. } => Some("the command was not found: install it in an earlier step, or check PATH and spelling".to_owned()),
+            Self::Step { code: 127, .. } => {
+                Some("the command was not found: install it in an earlier step, or check PATH and spelling".to_owned())
+            }
             Self::Exec { source, .. } => source.help().map(str::to_owned),
             Self::Layer { source, .. } | Self::Snapshot(source) => source.help(),
             Self::Store(error) => error.help(),

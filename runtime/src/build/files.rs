@@ -60,7 +60,7 @@ impl Builder<'_> {
         let (uid, gid) = self.owner(lower, owner);
         let mut upper = Upper::new(lower, self.now());
         let refused = |error: std::io::Error| BuildError::Copy {
-            place: place.clone(),
+            place: Box::new(place.clone()),
             path: PathBuf::from(path),
             reason: error.to_string(),
         };
@@ -115,7 +115,7 @@ impl Builder<'_> {
             for source in &action.sources {
                 if action.add && fetch::is_remote(source) {
                     let fetched = fetch::fetch(source, action, self.store).map_err(|reason| BuildError::Fetch {
-                        place: place.clone(),
+                        place: Box::new(place.clone()),
                         url: source.clone(),
                         reason,
                     })?;
@@ -170,7 +170,7 @@ impl Builder<'_> {
         place: &Place,
     ) -> Result<()> {
         let refused = |error: super::copy::CopyError| BuildError::Copy {
-            place: place.clone(),
+            place: Box::new(place.clone()),
             path: Path::new("/").join(error.path),
             reason: error.reason,
         };
@@ -179,11 +179,13 @@ impl Builder<'_> {
                 Taken::Source(source) => {
                     if action.add && action.unpack != Some(false) && !source.node.is_dir() {
                         let opened = tree.open(&source.root).map_err(|error| BuildError::Copy {
-                            place: place.clone(),
+                            place: Box::new(place.clone()),
                             path: source.root.clone(),
                             reason: error.to_string(),
                         })?;
-                        if let Some(spool) = archive::open(opened, self.store).map_err(|e| self.unpack_error(e, source, place))? {
+                        if let Some(spool) =
+                            archive::open(opened, self.store).map_err(|e| self.unpack_error(e, source, place))?
+                        {
                             let number = spools.len();
                             archive::unpack(&spool, number, upper, &action.destination, copying)
                                 .map_err(|e| self.unpack_error(e, source, place))?;
@@ -196,15 +198,13 @@ impl Builder<'_> {
                 Taken::Remote(fetched) => {
                     let number = spools.len();
                     let file = fetched.file.try_clone().map_err(|source| BuildError::Layer {
-                        place: place.clone(),
+                        place: Box::new(place.clone()),
                         source: SnapshotError::from(LayerError::Stream { action: "read", source }),
                     })?;
                     if action.unpack == Some(true)
-                        && let Some(spool) = archive::open(
-                            file.try_clone().map_err(|e| self.spool_error(e, place))?,
-                            self.store,
-                        )
-                        .map_err(|e| self.spool_error(e, place))?
+                        && let Some(spool) =
+                            archive::open(file.try_clone().map_err(|e| self.spool_error(e, place))?, self.store)
+                                .map_err(|e| self.spool_error(e, place))?
                     {
                         archive::unpack(&spool, number, upper, &action.destination, copying)
                             .map_err(|e| self.spool_error(e, place))?;
@@ -212,7 +212,8 @@ impl Builder<'_> {
                         continue;
                     }
                     let content = Content::Spool { spool: number, offset: 0, size: fetched.size };
-                    self.put_named(upper, &fetched.name, content, 0o600, fetched.mtime, action, copying).map_err(refused)?;
+                    self.put_named(upper, &fetched.name, content, 0o600, fetched.mtime, action, copying)
+                        .map_err(refused)?;
                     spools.push(file);
                 }
             }
@@ -249,12 +250,15 @@ impl Builder<'_> {
     }
 
     fn spool_error(&self, source: std::io::Error, place: &Place) -> BuildError {
-        BuildError::Layer { place: place.clone(), source: SnapshotError::from(LayerError::Stream { action: "unpack", source }) }
+        BuildError::Layer {
+            place: Box::new(place.clone()),
+            source: SnapshotError::from(LayerError::Stream { action: "unpack", source }),
+        }
     }
 
     fn unpack_error(&self, error: std::io::Error, source: &Source, place: &Place) -> BuildError {
         BuildError::Copy {
-            place: place.clone(),
+            place: Box::new(place.clone()),
             path: Path::new("/").join(&source.name),
             reason: format!("the archive cannot be unpacked: {error}"),
         }
@@ -324,7 +328,7 @@ impl Builder<'_> {
         }
         let view = self.snapshots.view(layers).map_err(|e| self.snapshot_error(e, place))?;
         let tree = DirTree::open(view.root()).map_err(|source| BuildError::Layer {
-            place: place.clone(),
+            place: Box::new(place.clone()),
             source: SnapshotError::from(LayerError::Io { action: "open", path: view.root().to_owned(), source }),
         })?;
         Ok(Some(Mounted { tree, _view: view }))
@@ -363,9 +367,11 @@ impl Builder<'_> {
             Err(_) if user.is_empty() => (0, 0),
             Err(_) => {
                 let passwd = accounts("etc/passwd");
-                let found = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|fields| match fields.as_slice() {
-                    [name, _, uid, gid, ..] if *name == user => Some((uid.parse().ok()?, gid.parse().ok()?)),
-                    _ => None,
+                let found = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|fields| {
+                    match fields.as_slice() {
+                        [name, _, uid, gid, ..] if *name == user => Some((uid.parse().ok()?, gid.parse().ok()?)),
+                        _ => None,
+                    }
                 });
                 found.unwrap_or((0, 0))
             }
@@ -375,9 +381,11 @@ impl Builder<'_> {
             Some("") => own_group,
             Some(group) => group.parse().unwrap_or_else(|_| {
                 let groups = accounts("etc/group");
-                let found = groups.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|fields| match fields.as_slice() {
-                    [name, _, gid, ..] if *name == group => gid.parse().ok(),
-                    _ => None,
+                let found = groups.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|fields| {
+                    match fields.as_slice() {
+                        [name, _, gid, ..] if *name == group => gid.parse().ok(),
+                        _ => None,
+                    }
                 });
                 found.unwrap_or(0)
             }),
@@ -395,18 +403,24 @@ impl Builder<'_> {
                     }
                     Origin::Image { name, .. } => (name.clone(), false, None),
                 };
-                BuildError::NotFound { place: place.clone(), source_path: source, origin, ignored, similar }
+                BuildError::NotFound { place: Box::new(place.clone()), source_path: source, origin, ignored, similar }
             }
             GatherError::Io { path, source } => match origin {
                 Origin::Context => BuildError::Context { path: self.context.path().join(path), source },
                 Origin::Image { .. } => BuildError::Layer {
-                    place: place.clone(),
-                    source: SnapshotError::from(LayerError::Io { action: "read", path: Path::new("/").join(path), source }),
+                    place: Box::new(place.clone()),
+                    source: SnapshotError::from(LayerError::Io {
+                        action: "read",
+                        path: Path::new("/").join(path),
+                        source,
+                    }),
                 },
             },
-            GatherError::Pattern(message) => {
-                BuildError::Instruction { place: place.clone(), message: format!("--exclude: {message}"), help: None }
-            }
+            GatherError::Pattern(message) => BuildError::Instruction {
+                place: Box::new(place.clone()),
+                message: format!("--exclude: {message}"),
+                help: None,
+            },
         }
     }
 }

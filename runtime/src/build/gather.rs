@@ -199,7 +199,12 @@ fn matches(tree: &dyn Tree, source: &str) -> Result<Vec<PathBuf>, GatherError> {
     Ok(found)
 }
 
-fn match_below(tree: &dyn Tree, directory: &Path, patterns: &[String], found: &mut Vec<PathBuf>) -> Result<(), GatherError> {
+fn match_below(
+    tree: &dyn Tree,
+    directory: &Path,
+    patterns: &[String],
+    found: &mut Vec<PathBuf>,
+) -> Result<(), GatherError> {
     let Some((pattern, rest)) = patterns.split_first() else { return Ok(()) };
     let entries = tree.entries(directory).map_err(|source| GatherError::Io { path: directory.to_owned(), source })?;
     for (name, node) in entries {

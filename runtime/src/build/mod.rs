@@ -17,18 +17,20 @@ mod upper;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use plimsoll_analyzer::stages::{self, Base, Stages};
+use plimsoll_parser::TextRange;
 use plimsoll_parser::source::{LineIndex, Source};
 use plimsoll_parser::syntax::{Dockerfile, Instruction, Kind};
-use plimsoll_parser::TextRange;
 use serde::{Deserialize, Serialize};
 
 use crate::context::{Context, Digests};
 use crate::digest::Digest;
 use crate::image::{History, Image, Layer, Platform, rfc3339};
 use crate::plan::{Action, Globals, State, Step};
+use crate::registry::{self, PullOptions, RegistryError};
 use crate::snapshot::Snapshots;
 use crate::store::{Store, StoreError};
 
@@ -140,7 +142,8 @@ pub fn build(store: &Store, options: &BuildOptions, progress: &mut dyn Progress)
         variant: platform.variant.clone().unwrap_or_default(),
     };
     let stages = Stages::resolve(&file, &options.build_args, &for_stages);
-    let global_args = stages.global_args.iter().filter_map(|arg| Some((arg.name.clone(), arg.value.clone()?))).collect();
+    let global_args =
+        stages.global_args.iter().filter_map(|arg| Some((arg.name.clone(), arg.value.clone()?))).collect();
     let globals =
         Globals { build_args: options.build_args.clone(), global_args, platform: for_stages, escape: file.escape };
     let mut builder = Builder {
@@ -218,7 +221,8 @@ impl<'b> Builder<'b> {
             known: self.stages.stages.iter().filter_map(|stage| stage.name.clone()).collect(),
         })?;
         let needed = self.stages.needed(target);
-        self.total = needed.iter().filter_map(|index| self.stages.stages.get(*index)).map(|s| s.instructions.len()).sum();
+        self.total =
+            needed.iter().filter_map(|index| self.stages.stages.get(*index)).map(|s| s.instructions.len()).sum();
         for index in needed {
             let finished = self.stage(index)?;
             self.finished.insert(index, finished);
@@ -248,7 +252,7 @@ impl<'b> Builder<'b> {
         self.progress.event(Event::Stage { index, name: stage.name.as_deref(), base: &base_name });
         let platform = match &stage.platform {
             Some(text) => Platform::parse(text).ok_or_else(|| BuildError::Instruction {
-                place: place.clone(),
+                place: Box::new(place.clone()),
                 message: format!("{text} is no platform"),
                 help: Some("write it as linux/amd64 or linux/arm64/v8".to_owned()),
             })?,
@@ -267,7 +271,7 @@ impl<'b> Builder<'b> {
             Base::Unresolved(word) => {
                 let message = format!("{word} expands to nothing, so there is no image to build on");
                 let help = Some("give the ARG a default before the first FROM, or pass --build-arg".to_owned());
-                return Err(BuildError::Instruction { place, message, help });
+                return Err(BuildError::Instruction { place: Box::new(place), message, help });
             }
         };
         let filtered = |name: &Option<String>| {
@@ -279,7 +283,7 @@ impl<'b> Builder<'b> {
             let parsed = plimsoll_parser::parse(&trigger);
             if let Some(error) = parsed.errors.first() {
                 let message = format!("the ONBUILD trigger `{trigger}` of {base_name}: {}", error.message);
-                return Err(BuildError::Instruction { place, message, help: None });
+                return Err(BuildError::Instruction { place: Box::new(place), message, help: None });
             }
             for instruction in &parsed.instructions {
                 let place = Place { instruction: trigger.clone(), ..place.clone() };
@@ -315,7 +319,7 @@ impl<'b> Builder<'b> {
             self.warn_of_secrets(declared.iter().map(|arg| arg.name.as_str()), place.line);
         }
         let step = finished.state.step(instruction, &self.globals).map_err(|error| BuildError::Instruction {
-            place: Place { range: error.range, line: self.lines.line(error.range.start), ..place.clone() },
+            place: Box::new(Place { range: error.range, line: self.lines.line(error.range.start), ..place.clone() }),
             message: error.message,
             help: None,
         })?;
@@ -366,7 +370,8 @@ impl<'b> Builder<'b> {
         for name in names {
             let lower = name.to_lowercase();
             if ["password", "secret", "token", "apikey", "api_key"].iter().any(|word| lower.ends_with(word)) {
-                let message = format!("ARG {name}: its value stays readable in the image's history; use RUN --mount=type=secret");
+                let message =
+                    format!("ARG {name}: its value stays readable in the image's history; use RUN --mount=type=secret");
                 self.progress.event(Event::Warning { message: &message, line: Some(line) });
             }
         }
@@ -401,6 +406,7 @@ impl<'b> Builder<'b> {
             return Ok(image.clone());
         }
         let mut tried = Vec::new();
+        let mut help = None;
         let mut found = None;
         let in_store = |tried: &mut Vec<String>| match self.store.resolve_for(name, platform) {
             Ok(Some(image)) => Some(image),
@@ -420,16 +426,20 @@ impl<'b> Builder<'b> {
             if self.options.pull == Pull::Never {
                 tried.push("fetching images is turned off (--pull never)".to_owned());
             } else {
+                let options = PullOptions { platform: platform.clone(), mirrors: self.options.mirrors.clone() };
                 let progress = &mut *self.progress;
                 let mut tell = |done: u64, total: Option<u64>| progress.event(Event::Pull { image: name, done, total });
-                match fetch_image(name, self.store, platform, &mut tell) {
+                match fetch_image(name, self.store, &options, &mut tell) {
                     Ok(image) => found = Some(image),
-                    Err(error) => tried.push(format!("the registry: failed to {error}")),
+                    Err(error) => {
+                        tried.push(format!("the registry: failed to {error}"));
+                        help = error.help();
+                    }
                 }
             }
         }
         let Some(image) = found else {
-            return Err(BuildError::Base { place: place.clone(), image: name.to_owned(), tried });
+            return Err(BuildError::Base { place: Box::new(place.clone()), image: name.to_owned(), tried, help });
         };
         self.images.insert(id, image.clone());
         Ok(image)
@@ -448,13 +458,33 @@ impl<'b> Builder<'b> {
     }
 }
 
+/// Fetches an image. Its blobs come on several threads; what they tell is handed on here.
 fn fetch_image(
     name: &str,
-    _store: &Store,
-    _platform: &Platform,
-    _tell: &mut dyn FnMut(u64, Option<u64>),
-) -> std::result::Result<Image, String> {
-    Err(format!("fetch {name}: registries cannot be asked"))
+    store: &Store,
+    options: &PullOptions,
+    tell: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Image, RegistryError> {
+    let (sender, moved) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let pulling = scope.spawn(move || registry::pull(name, store, options, &Moves(sender)));
+        let mut blobs = HashMap::new();
+        for (blob, done, total) in moved {
+            blobs.insert(blob, (done, total));
+            let sum = |pick: fn(&(u64, u64)) -> u64| blobs.values().map(pick).sum();
+            tell(sum(|blob| blob.0), Some(sum(|blob| blob.1)));
+        }
+        pulling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+struct Moves(mpsc::Sender<(Digest, u64, u64)>);
+
+impl registry::Progress for Moves {
+    fn moved(&self, blob: &Digest, done: u64, total: u64) {
+        // Nobody may be listening any more; then nobody needs to know.
+        let _ = self.0.send((*blob, done, total));
+    }
 }
 
 /// A step that made a layer.

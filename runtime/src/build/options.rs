@@ -34,6 +34,8 @@ pub struct BuildOptions {
     pub no_cache_filter: Vec<String>,
     /// When base images are fetched.
     pub pull: Pull,
+    /// Hosts asked for images before their own registry.
+    pub mirrors: Vec<String>,
     /// Seconds since 1970 for everything that has no time of its own: `SOURCE_DATE_EPOCH`.
     pub epoch: Option<i64>,
     /// Certificate authorities shown to RUN, without a trace in the image.
@@ -95,6 +97,7 @@ impl BuildOptions {
             no_cache: false,
             no_cache_filter: Vec::new(),
             pull: Pull::default(),
+            mirrors: Vec::new(),
             epoch: None,
             ca_bundle: None,
             secrets: BTreeMap::new(),

@@ -44,10 +44,10 @@ impl Builder<'_> {
         if let Some(entry) = self.known(&key, use_cache) {
             return Ok(Done { key, cached: true, entry });
         }
-        let wrong = |message: String| BuildError::Instruction { place: place.clone(), message, help: None };
+        let wrong = |message: String| BuildError::Instruction { place: Box::new(place.clone()), message, help: None };
         let active = self.snapshots.prepare(parent).map_err(|e| self.snapshot_error(e, place))?;
         let user = exec::lookup_user(active.root(), &action.user).map_err(|error| BuildError::Instruction {
-            place: place.clone(),
+            place: Box::new(place.clone()),
             message: error.to_string(),
             help: Some("make the user in an earlier step, or give numbers".to_owned()),
         })?;
@@ -65,8 +65,13 @@ impl Builder<'_> {
             process.env.push(("HOME".to_owned(), user.home.clone()));
         }
         process.user = user;
+        // The kernel would not count the group itself among the supplementary ones; Docker puts it there.
+        if !process.user.groups.contains(&process.user.gid) {
+            process.user.groups.insert(0, process.user.gid);
+        }
         process.cwd.clone_from(&action.cwd);
-        process.extra_hosts = self.options.extra_hosts.iter().map(|(name, address)| (address.clone(), name.clone())).collect();
+        process.extra_hosts =
+            self.options.extra_hosts.iter().map(|(name, address)| (address.clone(), name.clone())).collect();
         process.network = match action.network.as_deref() {
             None | Some("default" | "") => self.options.network,
             Some("host") => Network::Host,
@@ -82,7 +87,7 @@ impl Builder<'_> {
             }
             Some("insecure") => {
                 return Err(BuildError::Instruction {
-                    place: place.clone(),
+                    place: Box::new(place.clone()),
                     message: "--security=insecure is not allowed".to_owned(),
                     help: Some("allow it with --allow security.insecure".to_owned()),
                 });
@@ -114,7 +119,7 @@ impl Builder<'_> {
             last.push_back(line.into_owned());
         });
         drop(mounts);
-        let outcome = outcome.map_err(|source| BuildError::Exec { place: place.clone(), source })?;
+        let outcome = outcome.map_err(|source| BuildError::Exec { place: Box::new(place.clone()), source })?;
         if !outcome.success() {
             let status = match outcome.status {
                 Status::Exited(code) => format!("exit code {code}"),
@@ -122,7 +127,7 @@ impl Builder<'_> {
                 Status::TimedOut => "its time over".to_owned(),
             };
             return Err(BuildError::Step {
-                place: place.clone(),
+                place: Box::new(place.clone()),
                 command: action.args.join(" "),
                 status,
                 code: outcome.status.code(),
@@ -173,10 +178,16 @@ impl Builder<'_> {
 
     /// What a mount adds to a key: what it shows, but neither what a cache holds nor a secret.
     fn mount_key(&mut self, spec: &MountSpec, stage: usize, place: &Place, hasher: &mut Hasher) -> Result<()> {
-        let numbers = [spec.mode.unwrap_or(u32::MAX), spec.uid, spec.gid, u32::from(spec.read_only), u32::from(spec.required)];
+        let numbers =
+            [spec.mode.unwrap_or(u32::MAX), spec.uid, spec.gid, u32::from(spec.read_only), u32::from(spec.required)];
         field(hasher, format!("{:?}", spec.kind).as_bytes());
         field(hasher, format!("{:?}", spec.sharing).as_bytes());
-        for text in [&spec.target, &spec.source, spec.id.as_ref().unwrap_or(&String::new()), spec.env.as_ref().unwrap_or(&String::new())] {
+        for text in [
+            &spec.target,
+            &spec.source,
+            spec.id.as_ref().unwrap_or(&String::new()),
+            spec.env.as_ref().unwrap_or(&String::new()),
+        ] {
             field(hasher, text.as_bytes());
         }
         for number in numbers {
@@ -193,8 +204,10 @@ impl Builder<'_> {
             }
             None if spec.kind == MountType::Bind => {
                 let taking = Taking { exclude: &[], parents: false };
-                let found = gather(&self.context, &literal(&spec.source), &taking).map_err(|_| self.no_mount_source(spec, place))?;
-                digest(&self.context, &found, &self.digests, false, hasher).map_err(|_| self.no_mount_source(spec, place))?;
+                let found = gather(&self.context, &literal(&spec.source), &taking)
+                    .map_err(|_| self.no_mount_source(spec, place))?;
+                digest(&self.context, &found, &self.digests, false, hasher)
+                    .map_err(|_| self.no_mount_source(spec, place))?;
             }
             None => {}
         }
@@ -204,7 +217,7 @@ impl Builder<'_> {
     fn no_mount_source(&self, spec: &MountSpec, place: &Place) -> BuildError {
         let source = spec.source.trim_start_matches('/').to_owned();
         BuildError::NotFound {
-            place: Place { range: spec.range, ..place.clone() },
+            place: Box::new(Place { range: spec.range, ..place.clone() }),
             ignored: self.context.leaves_out(Path::new(&source)),
             source_path: source,
             origin: spec.from.clone().unwrap_or_else(|| "the build context".to_owned()),
@@ -214,8 +227,11 @@ impl Builder<'_> {
 
     fn mount(&mut self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<()> {
         let io = |action: &'static str, path: &Path| {
-            let (place, path) = (place.clone(), path.to_owned());
-            move |source| BuildError::Layer { place, source: SnapshotError::from(LayerError::Io { action, path, source }) }
+            let (place, path) = (Box::new(place.clone()), path.to_owned());
+            move |source| BuildError::Layer {
+                place,
+                source: SnapshotError::from(LayerError::Io { action, path, source }),
+            }
         };
         match spec.kind {
             MountType::Bind => {
@@ -235,7 +251,8 @@ impl Builder<'_> {
                     root
                 };
                 let tree = DirTree::open(&root).map_err(io("open", &root))?;
-                let found = resolve(&tree, Path::new(&spec.source), true).map_err(io("find", Path::new(&spec.source)))?;
+                let found =
+                    resolve(&tree, Path::new(&spec.source), true).map_err(io("find", Path::new(&spec.source)))?;
                 if found.node.is_none() {
                     return Err(self.no_mount_source(spec, place));
                 }
@@ -253,7 +270,7 @@ impl Builder<'_> {
                 let Some(secret) = self.options.secrets.get(&id) else {
                     if spec.required {
                         return Err(BuildError::Instruction {
-                            place: Place { range: spec.range, ..place.clone() },
+                            place: Box::new(Place { range: spec.range, ..place.clone() }),
                             message: format!("secret {id}: not found, and the mount requires it"),
                             help: Some(format!("pass --secret id={id},src=FILE")),
                         });
@@ -278,7 +295,7 @@ impl Builder<'_> {
                 let Some(socket) = self.options.ssh.get(&id) else {
                     if spec.required {
                         return Err(BuildError::Instruction {
-                            place: Place { range: spec.range, ..place.clone() },
+                            place: Box::new(Place { range: spec.range, ..place.clone() }),
                             message: format!("ssh agent {id}: not given, and the mount requires it"),
                             help: Some(format!("pass --ssh {id}")),
                         });
@@ -300,7 +317,8 @@ impl Builder<'_> {
         let found = gather(&self.context, &source, &taking).map_err(|_| self.no_mount_source(spec, place))?;
         let mut hasher = self.key(b"context mount", &[]);
         field(&mut hasher, spec.source.as_bytes());
-        digest(&self.context, &found, &self.digests, false, &mut hasher).map_err(|_| self.no_mount_source(spec, place))?;
+        digest(&self.context, &found, &self.digests, false, &mut hasher)
+            .map_err(|_| self.no_mount_source(spec, place))?;
         let key = hasher.finish();
         if let Some(entry) = self.known(&key, true) {
             return Ok(entry.layer);
@@ -309,10 +327,8 @@ impl Builder<'_> {
         let mut upper = Upper::new(&lower, self.now());
         let copying = copy::Copying { chown: None, chmod: None, keeps_owners: false };
         for source in &found {
-            copy::copy(&mut upper, &self.context, 0, source, &spec.source, &copying).map_err(|error| BuildError::Copy {
-                place: place.clone(),
-                path: error.path,
-                reason: error.reason,
+            copy::copy(&mut upper, &self.context, 0, source, &spec.source, &copying).map_err(|error| {
+                BuildError::Copy { place: Box::new(place.clone()), path: error.path, reason: error.reason }
             })?;
         }
         let layer = self.snapshots.commit_tar(&[], &CommitOptions::default(), |writer| {
@@ -325,8 +341,11 @@ impl Builder<'_> {
     /// The directory of a cache mount: in the store, or with `sharing=private` one of its own where another build has it.
     fn cache_dir(&mut self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<PathBuf> {
         let io = |action: &'static str, path: &Path| {
-            let (place, path) = (place.clone(), path.to_owned());
-            move |source| BuildError::Layer { place, source: SnapshotError::from(LayerError::Io { action, path, source }) }
+            let (place, path) = (Box::new(place.clone()), path.to_owned());
+            move |source| BuildError::Layer {
+                place,
+                source: SnapshotError::from(LayerError::Io { action, path, source }),
+            }
         };
         let id = spec.id.clone().unwrap_or_default();
         let from = match &spec.from {
@@ -338,7 +357,12 @@ impl Builder<'_> {
         let path = directory.join("fs");
         std::fs::create_dir_all(&directory).map_err(io("create", &directory))?;
         let lock_path = directory.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io("open", &lock_path))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(io("open", &lock_path))?;
         let mut path = path;
         match spec.sharing {
             Sharing::Shared => lock.lock_shared().map_err(io("lock", &lock_path))?,
@@ -362,7 +386,8 @@ impl Builder<'_> {
             let view = self.snapshots.view(layers).map_err(|e| self.snapshot_error(e, place))?;
             let tree = DirTree::open(view.root()).map_err(io("open", view.root()))?;
             let taking = Taking { exclude: &[], parents: false };
-            let found = gather(&tree, &literal(&spec.source), &taking).map_err(|_| self.no_mount_source(spec, place))?;
+            let found =
+                gather(&tree, &literal(&spec.source), &taking).map_err(|_| self.no_mount_source(spec, place))?;
             for source in &found {
                 for below in &source.below {
                     let (old, new) = (view.root().join(&source.root).join(&below.path), fresh.join(&below.path));
@@ -381,7 +406,7 @@ impl Builder<'_> {
     }
 
     pub(super) fn snapshot_error(&self, source: SnapshotError, place: &Place) -> BuildError {
-        BuildError::Layer { place: place.clone(), source }
+        BuildError::Layer { place: Box::new(place.clone()), source }
     }
 }
 

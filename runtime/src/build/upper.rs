@@ -251,9 +251,11 @@ impl<'l> Upper<'l> {
                 Content::Bytes(bytes) => writer.entry_with(&entry, &mut bytes.as_slice())?,
                 Content::Tree { tree, path: from, size: _ } => {
                     let tree = trees.get(*tree).ok_or_else(|| read_error(Errno::EBADF.into()))?;
-                    let mut file = tree
-                        .open(from)
-                        .map_err(|source| LayerError::Io { action: "open", path: from.clone(), source })?;
+                    let mut file = tree.open(from).map_err(|source| LayerError::Io {
+                        action: "open",
+                        path: from.clone(),
+                        source,
+                    })?;
                     writer.entry_with(&entry, &mut file)?;
                 }
                 Content::Spool { spool, offset, size } => {
