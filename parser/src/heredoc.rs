@@ -33,12 +33,12 @@ pub fn operator(word: &str) -> Result<Option<Operator>, WordError> {
         return Ok(None);
     }
     let unset = |_: &str| None;
-    let options = Options { skip_unset: true, ..Options::default() };
+    let options = Options { skip_unset: true, split: true, ..Options::default() };
     let (_, words) = Lexer::new(rest, options, &unset).run()?;
-    let [name] = words.as_slice() else { return Ok(None) };
+    let [(name, _)] = words.as_slice() else { return Ok(None) };
     let (_, raw) = Lexer::new(rest, Options { raw_quotes: true, ..options }, &unset).run()?;
     let quotes = |word: &str| word.matches(['\'', '"']).count();
-    let expand = raw.first().is_some_and(|raw| quotes(raw) == quotes(name));
+    let expand = raw.first().is_some_and(|(raw, _)| quotes(raw) == quotes(name));
     Ok(Some(Operator { name: name.clone(), fd: fd.parse().unwrap_or(0), expand, chomp }))
 }
 
@@ -48,18 +48,14 @@ pub fn operator(word: &str) -> Result<Option<Operator>, WordError> {
 /// Where the quotes of a delimiter are not closed.
 pub fn operators(line: &str) -> Result<Vec<(Operator, Range<usize>)>, WordError> {
     let unset = |_: &str| None;
-    let options = Options { raw_quotes: true, raw_escapes: true, skip_unset: true, ..Options::default() };
+    let options = Options { raw_quotes: true, raw_escapes: true, skip_unset: true, split: true, ..Options::default() };
     // A line whose quotes are not closed has no words, and so no heredocs: the shell may still make sense of it.
     let words = Lexer::new(line, options, &unset).run().map(|(_, words)| words).unwrap_or_default();
     let mut found = Vec::new();
-    let mut at = 0;
-    for word in words {
-        let place = line.get(at..).and_then(|rest| rest.find(&word)).map(|start| at + start..at + start + word.len());
-        let place = place.unwrap_or(at..at);
+    for (word, place) in words {
         if let Some(operator) = operator(&word)? {
-            found.push((operator, place.clone()));
+            found.push((operator, place));
         }
-        at = place.end;
     }
     Ok(found)
 }

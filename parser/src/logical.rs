@@ -107,13 +107,20 @@ impl<'s> Logical<'s> {
 
     /// The range in the file, from the first byte of `range` to just after its last one.
     #[must_use]
+    #[inline]
     pub fn range(&self, range: Range<usize>) -> TextRange {
+        if self.pieces.is_empty() {
+            let place = |offset: usize| self.start.saturating_add(offset32(offset)).min(self.end);
+            let start = place(range.start);
+            return TextRange { start, end: place(range.end).max(start) };
+        }
+        self.range_over_pieces(range)
+    }
+
+    fn range_over_pieces(&self, range: Range<usize>) -> TextRange {
         let start = self.offset(range.start);
         if range.end <= range.start {
             return TextRange::at(start);
-        }
-        if self.pieces.is_empty() {
-            return TextRange::new(start, (self.start as usize + range.end).min(self.end as usize));
         }
         TextRange::new(start, self.offset(range.end - 1) + 1)
     }
@@ -126,6 +133,7 @@ impl<'s> Logical<'s> {
 
     /// A part of the logical text with its place in the file.
     #[must_use]
+    #[inline]
     pub fn slice(&self, range: Range<usize>) -> Text<'s> {
         let place = self.range(range.clone());
         let value = match &self.text {

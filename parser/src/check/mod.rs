@@ -13,7 +13,7 @@ mod values;
 use crate::syntax::{Dockerfile, ErrorStage, Kind, SyntaxError};
 use crate::text::{Text, TextRange};
 use crate::word::WordError;
-use scope::Scope;
+use scope::Global;
 
 /// BuildKit goes through the file several times; an error of a later time is not reached while an earlier one stands.
 pub(crate) fn phase(code: &str) -> u8 {
@@ -55,7 +55,7 @@ impl Checker<'_, '_> {
 pub(crate) fn errors(file: &Dockerfile<'_>) -> Vec<SyntaxError> {
     let mut checker = Checker { file, errors: Vec::new() };
     check_option(&mut checker);
-    let mut global = Scope::predefined();
+    let mut global = Global::default();
     let metas = file.instructions.iter().take_while(|instruction| !matches!(instruction.kind, Kind::From(_)));
     for instruction in metas {
         if let Kind::Arg(declarations) = &instruction.kind {

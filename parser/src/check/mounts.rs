@@ -1,6 +1,6 @@
 //! The options of `RUN --mount` (Dockerfile reference, "RUN --mount").
 
-use super::scope::{Scope, Value};
+use super::scope::{Scopes, Value};
 use super::{Checker, values};
 use crate::grammar::go_bool;
 use crate::quote::quote;
@@ -62,7 +62,7 @@ type Refused = (TextRange, String, &'static str);
 /// Checks a mount as BuildKit does when variables are known. `later` says whether a name is a stage that comes later.
 pub(super) fn check<'s>(
     checker: &mut Checker<'_, 's>,
-    scope: &Scope<'s>,
+    scopes: &Scopes<'s>,
     mount: &Mount<'s>,
     later: &dyn Fn(&str) -> Option<usize>,
 ) {
@@ -70,7 +70,7 @@ pub(super) fn check<'s>(
     for (key, value) in &mount.options {
         let value = match value {
             None => None,
-            Some(word) => match scope.expand(word, checker.file.escape) {
+            Some(word) => match scopes.expand(word, checker.file.escape) {
                 Ok(Value::Known(value)) => Some((word, value)),
                 Ok(Value::Unknown) => {
                     read.unknown = true;

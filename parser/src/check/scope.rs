@@ -3,15 +3,16 @@
 use crate::text::Text;
 use crate::word::{self, WordError};
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::HashMap;
 
 /// A value longer than this is treated as unknown: nobody writes it, and names that double each other could.
 const LONGEST: usize = 4096;
+/// So many settings are looked through for a name, the latest first; one set before them is treated as unknown.
+const REACH: usize = 256;
 
-/// Names and values in force; a later one hides an earlier one. A value is nothing where the file does not tell it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Scope<'s> {
-    set: Vec<(Cow<'s, str>, Option<Cow<'s, str>>)>,
-}
+/// What is known of a variable that is set: its value, where the file tells it.
+type Setting<'s> = Option<Cow<'s, str>>;
 
 /// A word with its variables put in.
 pub(super) enum Value<'s> {
@@ -21,64 +22,122 @@ pub(super) enum Value<'s> {
     Unknown,
 }
 
-impl<'s> Scope<'s> {
-    /// What BuildKit sets before the first ARG (Dockerfile reference, "Automatic platform ARGs in the global scope").
-    /// Where it builds is not known here, so one machine stands for all.
-    pub(super) fn predefined() -> Self {
-        let known = [
-            ("BUILDPLATFORM", "linux/amd64"),
-            ("BUILDOS", "linux"),
-            ("BUILDOSVERSION", ""),
-            ("BUILDARCH", "amd64"),
-            ("BUILDVARIANT", ""),
-            ("TARGETPLATFORM", "linux/amd64"),
-            ("TARGETOS", "linux"),
-            ("TARGETOSVERSION", ""),
-            ("TARGETARCH", "amd64"),
-            ("TARGETVARIANT", ""),
-            ("TARGETSTAGE", "default"),
-        ];
-        Self { set: known.into_iter().map(|(name, value)| (name.into(), Some(value.into()))).collect() }
-    }
+fn short(value: Setting<'_>) -> Setting<'_> {
+    value.filter(|value| value.len() <= LONGEST)
+}
 
-    /// Sets a name, known or not.
-    pub(super) fn set(&mut self, name: impl Into<Cow<'s, str>>, value: Option<Cow<'s, str>>) {
-        self.set.push((name.into(), value.filter(|value| value.len() <= LONGEST)));
+/// ARGs before the first FROM, and what BuildKit sets before them.
+#[derive(Debug, Default)]
+pub(super) struct Global<'s> {
+    set: HashMap<Cow<'s, str>, Setting<'s>>,
+}
+
+impl<'s> Global<'s> {
+    pub(super) fn set(&mut self, name: Cow<'s, str>, value: Setting<'s>) {
+        self.set.insert(name, short(value));
     }
 
     /// Whether a name is set, and to what.
-    pub(super) fn get(&self, name: &str) -> Option<&Option<Cow<'s, str>>> {
-        self.set.iter().rev().find(|(set, _)| set == name).map(|(_, value)| value)
+    pub(super) fn get(&self, name: &str) -> Option<Setting<'s>> {
+        self.set.get(name).cloned().or_else(|| predefined(name).map(|value| Some(Cow::Borrowed(value))))
+    }
+
+    /// A word of FROM or of an ARG before it: what is not set here is set nowhere.
+    pub(super) fn expand(&self, word: &Text<'s>, escape: char) -> Result<Cow<'s, str>, WordError> {
+        if let Some(plain) = plain(word, escape) {
+            return Ok(plain);
+        }
+        let env = |name: &str| self.get(name).flatten().map(Cow::into_owned);
+        word::expand_quickly(word, escape, &env).map(Cow::Owned)
+    }
+}
+
+/// What BuildKit sets before the first ARG (Dockerfile reference, "Automatic platform ARGs in the global scope"). Where
+/// it builds is not known here, so one machine stands for all.
+fn predefined(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "BUILDPLATFORM" | "TARGETPLATFORM" => "linux/amd64",
+        "BUILDOS" | "TARGETOS" => "linux",
+        "BUILDARCH" | "TARGETARCH" => "amd64",
+        "BUILDVARIANT" | "TARGETVARIANT" | "BUILDOSVERSION" | "TARGETOSVERSION" => "",
+        "TARGETSTAGE" => "default",
+        _ => return None,
+    })
+}
+
+/// The variables of all stages read so far. A stage sees those of the stage it is built on.
+#[derive(Debug, Default)]
+pub(super) struct Scopes<'s> {
+    stages: Vec<Scope<'s>>,
+}
+
+#[derive(Debug, Default)]
+struct Scope<'s> {
+    parent: Option<usize>,
+    set: Vec<(Cow<'s, str>, Setting<'s>)>,
+}
+
+impl<'s> Scopes<'s> {
+    /// A stage begins.
+    pub(super) fn begin(&mut self, parent: Option<usize>) {
+        self.stages.push(Scope { parent, set: Vec::new() });
+    }
+
+    /// Sets a name in the last stage, known or not.
+    pub(super) fn set(&mut self, name: Cow<'s, str>, value: Setting<'s>) {
+        if let Some(scope) = self.stages.last_mut() {
+            scope.set.push((name, short(value)));
+        }
     }
 
     fn value(&self, name: &str) -> Option<String> {
-        self.get(name).and_then(Option::as_deref).map(str::to_owned)
+        let mut left = REACH;
+        let mut scope = self.stages.last();
+        while let Some(Scope { parent, set }) = scope {
+            if let Some((_, value)) = set.iter().rev().take(left).find(|(set, _)| set == name) {
+                return value.as_deref().map(str::to_owned);
+            }
+            left = left.checked_sub(set.len() + 1)?;
+            scope = parent.and_then(|parent| self.stages.get(parent));
+        }
+        None
     }
 
-    /// A word of a stage. What is not set in the file may be set by the base image, so the word is then unknown.
+    /// A word of the last stage. What is not set in the file may be set by the base image, so the word is then unknown.
     pub(super) fn expand(&self, word: &Text<'s>, escape: char) -> Result<Value<'s>, WordError> {
-        if is_plain(word, escape) {
-            return Ok(Value::Known(word.value.clone()));
+        if let Some(plain) = plain(word, escape) {
+            return Ok(Value::Known(plain));
         }
-        match word::expand(word, escape, &|name| self.value(name)) {
-            Ok(expanded) if expanded.unmatched.is_empty() => Ok(Value::Known(Cow::Owned(expanded.word))),
-            Ok(_) => Ok(Value::Unknown),
+        let unset = Cell::new(false);
+        let env = |name: &str| {
+            let value = self.value(name);
+            unset.set(unset.get() || value.is_none());
+            value
+        };
+        match word::expand_quickly(word, escape, &env) {
+            Ok(_) if unset.get() => Ok(Value::Unknown),
+            Ok(word) => Ok(Value::Known(Cow::Owned(word))),
             Err(error) if error.about_value => Ok(Value::Unknown),
             Err(error) => Err(error),
         }
     }
-
-    /// A word of FROM or of an ARG before it: what is not set here is set nowhere.
-    pub(super) fn expand_global(&self, word: &Text<'s>, escape: char) -> Result<Cow<'s, str>, WordError> {
-        if is_plain(word, escape) {
-            return Ok(word.value.clone());
-        }
-        word::expand(word, escape, &|name| self.value(name)).map(|expanded| Cow::Owned(expanded.word))
-    }
 }
 
-/// Whether expansion would leave a word as it is.
-pub(super) fn is_plain(word: &str, escape: char) -> bool {
-    let special = |byte: u8| matches!(byte, b'$' | b'\'' | b'"') || u32::from(byte) == escape as u32;
-    !word.bytes().any(special)
+/// What a word reads where nothing in it is expanded: as it is, or without the quotes around it.
+fn plain<'s>(word: &Text<'s>, escape: char) -> Option<Cow<'s, str>> {
+    let special = |byte: u8| matches!(byte, b'$' | b'\'' | b'"') || byte == escape as u8;
+    let bytes = word.as_bytes();
+    if !bytes.iter().any(|byte| special(*byte)) {
+        return Some(word.value.clone());
+    }
+    let (quote @ (b'"' | b'\''), inner @ [.., last]) = bytes.split_first()? else { return None };
+    let inner = inner.get(..inner.len() - 1)?;
+    if last != quote || inner.iter().any(|byte| special(*byte)) {
+        return None;
+    }
+    let range = 1..word.len() - 1;
+    match &word.value {
+        Cow::Borrowed(text) => text.get(range).map(Cow::Borrowed),
+        Cow::Owned(text) => text.get(range).map(|text| Cow::Owned(text.to_owned())),
+    }
 }

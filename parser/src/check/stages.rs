@@ -1,6 +1,6 @@
 //! Stages, what they are built from, and what they take from each other.
 
-use super::scope::Scope;
+use super::scope::Global;
 use super::{Checker, platform};
 use crate::grammar::{self, Reader};
 use crate::image_ref::ImageRef;
@@ -8,6 +8,7 @@ use crate::quote::quote;
 use crate::syntax::{Dockerfile, ErrorStage, From, Instruction, Kind};
 use crate::text::{Text, TextRange};
 use crate::word;
+use std::collections::HashMap;
 
 /// A stage of the file.
 pub(super) struct Stage<'f, 's> {
@@ -22,7 +23,7 @@ pub(super) struct Stage<'f, 's> {
     pub(super) parent: Option<usize>,
     /// The instructions after its FROM.
     pub(super) body: &'f [Instruction<'s>],
-    /// What its COPYs and mounts take from, with the place of the instruction.
+    /// What its COPYs and mounts take from, and where they name it.
     takes: Vec<(Source, TextRange)>,
 }
 
@@ -37,13 +38,17 @@ pub(super) enum Source {
 
 pub(super) struct Graph<'f, 's> {
     pub(super) stages: Vec<Stage<'f, 's>>,
+    /// The last stage of each name.
+    names: HashMap<String, usize>,
 }
 
 impl Graph<'_, '_> {
     /// The stage of a name; the last one where several have it.
     fn named(&self, name: &str) -> Option<usize> {
-        let name = name.to_lowercase();
-        self.stages.iter().rposition(|stage| stage.name.as_ref() == Some(&name))
+        if self.names.is_empty() {
+            return None;
+        }
+        self.names.get(&name.to_lowercase()).copied()
     }
 
     /// How messages name a stage.
@@ -74,7 +79,7 @@ fn index_of(text: &str) -> Option<i64> {
 }
 
 /// Finds the stages, and what is wrong with their names, order and bases.
-pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Scope<'s>) -> Graph<'f, 's> {
+pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>) -> Graph<'f, 's> {
     let mut graph = stages(checker, global);
     if graph.stages.is_empty() {
         let help = "begin a stage with FROM and an image";
@@ -101,11 +106,12 @@ pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Scope<'s>)
 pub(super) fn flat<'f, 's>(file: &'f Dockerfile<'s>) -> Graph<'f, 's> {
     let (base, range) = (String::new(), TextRange::default());
     let body = file.instructions.as_slice();
-    Graph { stages: vec![Stage { name: None, image: range, from: range, base, parent: None, body, takes: Vec::new() }] }
+    let stage = Stage { name: None, image: range, from: range, base, parent: None, body, takes: Vec::new() };
+    Graph { stages: vec![stage], names: HashMap::new() }
 }
 
-fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Scope<'s>) -> Graph<'f, 's> {
-    let mut graph = Graph { stages: Vec::new() };
+fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>) -> Graph<'f, 's> {
+    let mut graph = Graph { stages: Vec::new(), names: HashMap::new() };
     let mut rest = checker.file.instructions.as_slice();
     while let Some((first, after)) = rest.split_first() {
         rest = after;
@@ -117,15 +123,18 @@ fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Scope<'s>) -> Graph<'f
         let parent = graph.named(&base);
         let name = from.name.as_ref().map(|name| name.to_lowercase());
         let (image, from) = (from.image.range, first.range);
+        if let Some(name) = &name {
+            graph.names.insert(name.clone(), graph.stages.len());
+        }
         graph.stages.push(Stage { name, image, from, base, parent, body, takes: Vec::new() });
     }
     graph
 }
 
 /// The base's name after expansion; nothing where that fails.
-fn base<'s>(checker: &mut Checker<'_, 's>, global: &Scope<'s>, from: &From<'s>) -> Option<String> {
+fn base<'s>(checker: &mut Checker<'_, 's>, global: &Global<'s>, from: &From<'s>) -> Option<String> {
     let escape = checker.file.escape;
-    let base = match global.expand_global(&from.image, escape) {
+    let base = match global.expand(&from.image, escape) {
         Ok(base) if base.is_empty() => {
             let message = format!("base name ({}) should not be blank", from.image.value);
             let help = "give the variable a default: ARG NAME=value before the first FROM";
@@ -144,10 +153,10 @@ fn base<'s>(checker: &mut Checker<'_, 's>, global: &Scope<'s>, from: &From<'s>) 
     base
 }
 
-fn base_platform<'s>(checker: &mut Checker<'_, 's>, global: &Scope<'s>, platform: &Text<'s>) {
+fn base_platform<'s>(checker: &mut Checker<'_, 's>, global: &Global<'s>, platform: &Text<'s>) {
     let help = "write os/arch, such as linux/amd64 or linux/arm/v7";
     let range = platform.range;
-    let message = match global.expand_global(platform, checker.file.escape) {
+    let message = match global.expand(platform, checker.file.escape) {
         Err(error) => {
             let quoted = quote(platform);
             format!("failed to process arguments for platform : failed to process {quoted}: {}", error.message)
@@ -170,13 +179,13 @@ fn takes<'s>(checker: &mut Checker<'_, 's>, graph: &Graph<'_, 's>, stage: usize)
             Kind::Copy(copy) => {
                 let Some(from) = copy.from.as_ref().filter(|from| !from.is_empty()) else { continue };
                 if let Some(source) = copied(checker, graph, from) {
-                    takes.push((source, instruction.range));
+                    takes.push((source, from.range));
                 }
             }
             Kind::Run(run) => {
                 for from in run.mounts.iter().filter_map(|mount| mount.get(&["from"])).filter(|from| !from.is_empty()) {
                     let stage = graph.mounted(from).map(Source::Stage);
-                    takes.push((stage.unwrap_or_else(|| Source::Image(from.to_string())), instruction.range));
+                    takes.push((stage.unwrap_or_else(|| Source::Image(from.to_string())), from.range));
                 }
             }
             _ => {}

@@ -1,6 +1,6 @@
 //! The instructions of the stages: words that cannot be expanded, values that cannot be, sources that come too late.
 
-use super::scope::{Scope, Value};
+use super::scope::{Global, Scopes, Value};
 use super::stages::Graph;
 use super::{Checker, mounts, values};
 use crate::syntax::{ArgDecl, Copy, Instruction, Kind, Pair};
@@ -9,10 +9,10 @@ use crate::word;
 use std::borrow::Cow;
 
 /// ARGs before the first FROM.
-pub(super) fn global_args<'s>(checker: &mut Checker<'_, 's>, global: &mut Scope<'s>, declarations: &[ArgDecl<'s>]) {
+pub(super) fn global_args<'s>(checker: &mut Checker<'_, 's>, global: &mut Global<'s>, declarations: &[ArgDecl<'s>]) {
     for declaration in declarations {
         let Some(default) = &declaration.default else { continue };
-        match global.expand_global(default, checker.file.escape) {
+        match global.expand(default, checker.file.escape) {
             Ok(value) => global.set(declaration.name.value.clone(), Some(value)),
             Err(error) => {
                 checker.bad_word("global-arg", default, &error);
@@ -23,26 +23,20 @@ pub(super) fn global_args<'s>(checker: &mut Checker<'_, 's>, global: &mut Scope<
 }
 
 /// Goes through the stages in the order of the file.
-pub(super) fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Scope<'s>, graph: &Graph<'f, 's>) {
-    let mut scopes: Vec<Scope<'s>> = Vec::with_capacity(graph.stages.len());
+pub(super) fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>, graph: &Graph<'f, 's>) {
+    let mut scopes = Scopes::default();
     for (index, stage) in graph.stages.iter().enumerate() {
-        let mut scope = stage.parent.and_then(|parent| scopes.get(parent)).cloned().unwrap_or_default();
+        scopes.begin(stage.parent);
         for instruction in stage.body {
-            Step { checker, scope: &mut scope, global, graph, stage: index, instruction }.check();
+            Step { checker, scopes: &mut scopes, global, graph, stage: index, instruction }.check();
         }
-        // Only a stage that another is built on is asked again.
-        scopes.push(if graph.stages.iter().any(|other| other.parent == Some(index)) {
-            scope
-        } else {
-            Scope::default()
-        });
     }
 }
 
 struct Step<'c, 'f, 's> {
     checker: &'c mut Checker<'f, 's>,
-    scope: &'c mut Scope<'s>,
-    global: &'c Scope<'s>,
+    scopes: &'c mut Scopes<'s>,
+    global: &'c Global<'s>,
     graph: &'c Graph<'f, 's>,
     stage: usize,
     instruction: &'c Instruction<'s>,
@@ -51,7 +45,7 @@ struct Step<'c, 'f, 's> {
 impl<'s> Step<'_, '_, 's> {
     fn check(mut self) {
         match &self.instruction.kind {
-            Kind::From(_) => *self.scope = Scope::default(),
+            Kind::From(_) => self.scopes.begin(None),
             Kind::Env(pairs) => self.env(pairs),
             Kind::Label(pairs) => {
                 for word in pairs.iter().flat_map(|pair| [&pair.key, &pair.value]) {
@@ -83,7 +77,7 @@ impl<'s> Step<'_, '_, 's> {
             Kind::Run(run) => {
                 let later = |from: &str| self.graph.mounted(from).filter(|from| *from >= self.stage);
                 for mount in &run.mounts {
-                    mounts::check(self.checker, self.scope, mount, &later);
+                    mounts::check(self.checker, self.scopes, mount, &later);
                 }
             }
             _ => {}
@@ -92,7 +86,7 @@ impl<'s> Step<'_, '_, 's> {
 
     /// The word after expansion, where the file tells it.
     fn word(&mut self, word: &Text<'s>) -> Option<Cow<'s, str>> {
-        match self.scope.expand(word, self.checker.file.escape) {
+        match self.scopes.expand(word, self.checker.file.escape) {
             Ok(Value::Known(value)) => Some(value),
             Ok(Value::Unknown) => None,
             Err(error) => {
@@ -104,11 +98,17 @@ impl<'s> Step<'_, '_, 's> {
 
     /// All values of one ENV see the variables as they were before it.
     fn env(&mut self, pairs: &[Pair<'s>]) {
-        let read: Vec<_> = pairs.iter().map(|pair| (self.word(&pair.key), self.word(&pair.value))).collect();
-        for (name, value) in read {
-            if let Some(name) = name {
-                self.scope.set(name, value);
-            }
+        let [pair] = pairs else {
+            let read: Vec<_> = pairs.iter().map(|pair| (self.word(&pair.key), self.word(&pair.value))).collect();
+            let named = |(name, value)| Some((name?, value));
+            read.into_iter()
+                .filter_map(named)
+                .for_each(|(name, value): (Cow<'s, str>, _)| self.scopes.set(name, value));
+            return;
+        };
+        let (name, value) = (self.word(&pair.key), self.word(&pair.value));
+        if let Some(name) = name {
+            self.scopes.set(name, value);
         }
     }
 
@@ -118,11 +118,11 @@ impl<'s> Step<'_, '_, 's> {
             Some(default) => {
                 // A build argument may take its place, so the default is not what it reads later.
                 let value = self.word(default);
-                self.scope.set(name.clone(), value);
+                self.scopes.set(name.clone(), value);
             }
             None => {
                 if let Some(value) = self.global.get(name) {
-                    self.scope.set(name.clone(), value.clone());
+                    self.scopes.set(name.clone(), value);
                 }
             }
         }
@@ -148,10 +148,10 @@ impl<'s> Step<'_, '_, 's> {
                 format!("invalid chmod parameter: '{value}'. it should be octal string and between 0 and 07777");
             self.checker.refuse("chmod-value", mode.range, message, "write an octal mode such as 0644, or u=rwX,go=rX");
         }
-        let sources: Vec<_> = copy.sources.iter().map(|source| (source, self.word(source))).collect();
         self.word(&copy.destination);
-        for (source, value) in &sources {
-            let Some(value) = value.as_deref().filter(|_| !is_add) else { continue };
+        for source in &copy.sources {
+            let Some(value) = self.word(source).filter(|_| !is_add) else { continue };
+            let value = &*value;
             let what = if values::is_git(value) {
                 "source can't be a git ref for COPY"
             } else if values::is_url(value) {
@@ -161,7 +161,7 @@ impl<'s> Step<'_, '_, 's> {
             };
             self.checker.refuse("copy-remote", source.range, what, "write ADD in the place of COPY");
         }
-        self.checksum(copy, &sources);
+        self.checksum(copy);
         for heredoc in self.instruction.heredocs.iter().filter(|heredoc| heredoc.expand) {
             if let Err(error) = word::expand_heredoc(&heredoc.body, &|_| None)
                 && !error.about_value
@@ -171,29 +171,24 @@ impl<'s> Step<'_, '_, 's> {
         }
     }
 
-    fn checksum(&mut self, copy: &Copy<'s>, sources: &[(&Text<'s>, Option<Cow<'s, str>>)]) {
+    fn checksum(&mut self, copy: &Copy<'s>) {
         let Some(checksum) = copy.checksum.as_ref().filter(|checksum| !checksum.is_empty()) else { return };
         let known = self.word(checksum);
-        let (what, help) = match sources {
-            [(_, Some(source))] if !values::is_git(source) && !values::is_url(source) => {
-                ("checksum requires HTTP(S) or Git sources", "take --checksum out: files of the context need none")
-            }
-            [_] => {
-                let url = sources.iter().any(|(_, source)| source.as_deref().is_some_and(values::is_url));
-                let why = known.filter(|_| url).and_then(|value| values::bad_digest(&value));
-                if let Some(why) = why {
-                    self.checker.refuse(
-                        "checksum-value",
-                        checksum.range,
-                        why,
-                        "write sha256: and 64 hexadecimal digits",
-                    );
-                }
-                return;
-            }
-            _ => ("checksum can't be specified for multiple sources", "write an ADD for each source"),
+        let [source] = copy.sources.as_slice() else {
+            let what = "checksum can't be specified for multiple sources";
+            self.checker.refuse("checksum-source", checksum.range, what, "write an ADD for each source");
+            return;
         };
-        self.checker.refuse("checksum-source", checksum.range, what, help);
+        let Some(source) = self.word(source) else { return };
+        if !values::is_git(&source) && !values::is_url(&source) {
+            let what = "checksum requires HTTP(S) or Git sources";
+            let help = "take --checksum out: files of the context need none";
+            self.checker.refuse("checksum-source", checksum.range, what, help);
+        } else if let Some(why) =
+            known.filter(|_| !values::is_git(&source)).and_then(|value| values::bad_digest(&value))
+        {
+            self.checker.refuse("checksum-value", checksum.range, why, "write sha256: and 64 hexadecimal digits");
+        }
     }
 
     fn port(&mut self, port: &Text<'s>) {

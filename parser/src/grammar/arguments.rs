@@ -69,10 +69,10 @@ pub(crate) fn arguments<'s>(instruction: &Instruction<'s>, escape: char) -> Argu
     };
     match keyword {
         Keyword::Workdir | Keyword::User | Keyword::Maintainer | Keyword::Stopsignal => plain(whole()),
-        Keyword::From | Keyword::Expose => plain(words::split(logical, args)),
+        Keyword::From | Keyword::Expose => plain(words::split(logical, args).collect()),
         Keyword::Arg => {
             let places = words::quoted(&logical.text, args, escape);
-            plain(places.into_iter().map(|place| logical.slice(place)).collect())
+            plain(places.map(|place| logical.slice(place)).collect())
         }
         Keyword::Env | Keyword::Label => Arguments::Pairs(pairs::split(&line, reader).unwrap_or_default()),
         Keyword::Run | Keyword::Cmd | Keyword::Entrypoint | Keyword::Shell => match or_json(args.clone(), reader) {
@@ -81,7 +81,7 @@ pub(crate) fn arguments<'s>(instruction: &Instruction<'s>, escape: char) -> Argu
         },
         Keyword::Copy | Keyword::Add | Keyword::Volume => match or_json(args.clone(), reader) {
             Some(words) => Arguments::Words { words, json: true },
-            None => plain(words::split(logical, args)),
+            None => plain(words::split(logical, args).collect()),
         },
         Keyword::Healthcheck => {
             let text = line.text();

@@ -29,7 +29,7 @@ const ADD: [(&str, Takes); 7] = [
 pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Kind<'s>> {
     let (mut sources, json) = match json::array(line.logical(), line.args.clone(), reader)? {
         json::Array::Words { words, .. } => (words, true),
-        json::Array::No => (words::split(line.logical(), line.args.clone()), false),
+        json::Array::No => (words::split(line.logical(), line.args.clone()).collect(), false),
     };
     let destination = sources.pop().filter(|_| !sources.is_empty());
     let Some(destination) = destination else {

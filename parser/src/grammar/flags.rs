@@ -37,7 +37,10 @@ pub(super) fn read<'s>(logical: &Logical<'s>, range: Range<usize>) -> (Vec<Flag<
                     flags.push(flag);
                     at = end;
                 }
-                (None, end) => return (flags, end),
+                (None, end) => {
+                    let args = words::trim_start(text.get(end..).unwrap_or_default());
+                    return (flags, text.len() - args.len());
+                }
             },
         }
     }
@@ -115,13 +118,15 @@ pub(super) enum Takes {
 pub(super) fn check(line: &Line<'_, '_>, known: &[(&str, Takes)], reader: &mut Reader<'_>) -> bool {
     let flags = &line.instruction.flags;
     let before = reader.errors.len();
-    for (index, flag) in flags.iter().enumerate() {
+    let mut seen = 0_u32;
+    for flag in flags {
         let name = &*flag.name;
-        let Some((_, takes)) = known.iter().find(|(known, _)| *known == name) else {
+        let Some((index, (_, takes))) = known.iter().enumerate().find(|(_, (known, _))| *known == name) else {
             unknown(line, flag, known, reader);
             continue;
         };
-        let earlier = flags.iter().take(index).any(|earlier| earlier.name.value == flag.name.value);
+        let earlier = seen & (1 << index) != 0;
+        seen |= 1 << index;
         if earlier && *takes != Takes::Values {
             let message = format!("duplicate flag specified: --{name}");
             reader.wrong("duplicate-flag", flag.range, message, "keep one of the two");

@@ -7,12 +7,10 @@ use crate::syntax::{From, Kind};
 use crate::text::Text;
 
 pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Kind<'s>> {
-    let args = words::split(line.logical(), line.args.clone());
-    let count = args.len();
-    let mut args = args.into_iter();
-    let (image, as_keyword, name) = match (count, args.next(), args.next(), args.next()) {
-        (1, Some(image), ..) => (image, None, None),
-        (3, Some(image), Some(keyword), Some(name)) if keyword.eq_ignore_ascii_case("as") => {
+    let mut args = words::split(line.logical(), line.args.clone());
+    let (image, as_keyword, name) = match (args.next(), args.next(), args.next(), args.next()) {
+        (Some(image), None, None, None) => (image, None, None),
+        (Some(image), Some(keyword), Some(name), None) if keyword.eq_ignore_ascii_case("as") => {
             if !is_stage_name(&name) {
                 bad_name(&name, reader);
                 return None;

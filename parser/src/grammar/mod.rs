@@ -128,12 +128,10 @@ pub(crate) fn head<'s>(logical: &Logical<'s>) -> Head<'s> {
     let start = text.len() - words::trim_start(text).len();
     let trimmed = words::trim(text);
     let end = start + trimmed.len();
-    let keyword_end = start + trimmed.bytes().position(words::is_blank).unwrap_or(trimmed.len());
+    let keyword_end = start + words::blank(trimmed);
     let rest = text.get(keyword_end..end).unwrap_or_default();
-    let rest_start = end - rest.trim_start_matches(|c: char| c.is_ascii() && words::is_blank(c as u8)).len();
+    let rest_start = keyword_end + words::blanks(rest);
     let (flags, args_start) = flags::read(logical, rest_start..end);
-    let args = text.get(args_start..end).unwrap_or_default();
-    let args_start = end - words::trim_start(args).len();
     Head { keyword: start..keyword_end, flags, args: args_start..end }
 }
 

@@ -27,15 +27,15 @@ pub(super) fn split<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<
     let logical = line.logical();
     let text = &*logical.text;
     let places = words::quoted(text, line.args.clone(), reader.escape);
-    let Some(first) = places.first() else { return Some(Vec::new()) };
+    let Some(first) = places.clone().next() else { return Some(Vec::new()) };
     let equals = |word: &Range<usize>| {
         let at = memchr::memchr(b'=', text.get(word.clone()).unwrap_or_default().as_bytes())?;
         Some(word.start + at)
     };
-    if equals(first).is_none() {
+    if equals(&first).is_none() {
         return legacy(line, reader).map(|pair| vec![pair]);
     }
-    let mut pairs = Vec::with_capacity(places.len());
+    let mut pairs = Vec::with_capacity(1);
     for word in places {
         let Some(at) = equals(&word) else {
             let found = quote(text.get(word.clone()).unwrap_or_default());
@@ -58,14 +58,15 @@ pub(super) fn split<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<
 fn legacy<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Pair<'s>> {
     let logical = line.logical();
     let text = line.text();
-    let Some(key) = text.bytes().position(words::is_blank) else {
+    let key = words::blank(text);
+    if key == text.len() {
         let name = line.name();
         let message = format!("{name} must have two arguments");
         let help = format!("write {name} name=value");
         reader.syntax("pair-without-value", line.place(), message, &help);
         return None;
-    };
-    let value = key + text.bytes().skip(key).take_while(|byte| words::is_blank(*byte)).count();
+    }
+    let value = key + words::blanks(text.get(key..).unwrap_or_default());
     let start = line.args.start;
     Some(Pair {
         key: logical.slice(start..start + key),
@@ -85,7 +86,7 @@ pub(super) fn arg<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Ki
     let logical = line.logical();
     let text = &*logical.text;
     let places = words::quoted(text, line.args.clone(), reader.escape);
-    let mut declarations = Vec::with_capacity(places.len());
+    let mut declarations = Vec::with_capacity(1);
     for word in places {
         let found = text.get(word.clone()).unwrap_or_default();
         let (name, default) = match memchr::memchr(b'=', found.as_bytes()) {

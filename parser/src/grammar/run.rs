@@ -79,7 +79,8 @@ fn mount<'s>(flag: &Flag<'s>, reader: &mut Reader<'_>) -> Option<Mount<'s>> {
             reader.wrong("mount-from-variable", value.range, message, help);
             fine = false;
         }
-        if options.iter().any(|(earlier, _): &(Text<'_>, _)| earlier.value == key.value) {
+        let same = |(earlier, _): &(Text<'_>, _)| earlier.value == key.value;
+        if options.len() < MANY_OPTIONS && options.iter().any(same) {
             let message = format!("{} is set twice in one mount, and the last one counts", key.value);
             reader.warn("mount-option-repeated", key.range, message, "keep one of the two");
         }
@@ -87,6 +88,9 @@ fn mount<'s>(flag: &Flag<'s>, reader: &mut Reader<'_>) -> Option<Mount<'s>> {
     }
     fine.then_some(Mount { options, range: flag.range })
 }
+
+/// No mount has so many options; beyond this, repeated ones are not looked for.
+const MANY_OPTIONS: usize = 32;
 
 /// A `$` with something after it.
 fn has_variable(value: &str) -> bool {

@@ -25,14 +25,14 @@ pub(super) fn expose<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option
     if line.args.is_empty() {
         return line.missing_argument(reader);
     }
-    flags::check(line, &[], reader).then(|| Kind::Expose(words::split(line.logical(), line.args.clone())))
+    flags::check(line, &[], reader).then(|| Kind::Expose(words::split(line.logical(), line.args.clone()).collect()))
 }
 
 /// `VOLUME path…` or `VOLUME ["path", …]` (Dockerfile reference, "VOLUME").
 pub(super) fn volume<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Kind<'s>> {
     let paths = match json::array(line.logical(), line.args.clone(), reader)? {
         json::Array::Words { words, .. } => words,
-        json::Array::No => words::split(line.logical(), line.args.clone()),
+        json::Array::No => words::split(line.logical(), line.args.clone()).collect(),
     };
     if paths.is_empty() {
         return line.missing_argument(reader);

@@ -26,55 +26,100 @@ pub(crate) fn trim(text: &str) -> &str {
     }
 }
 
+/// Where the first blank of `text` stands, or its end.
+#[inline]
+pub(crate) fn blank(text: &str) -> usize {
+    text.bytes().position(is_blank).unwrap_or(text.len())
+}
+
+/// How many blanks `text` begins with.
+#[inline]
+pub(crate) fn blanks(text: &str) -> usize {
+    text.bytes().position(|byte| !is_blank(byte)).unwrap_or(text.len())
+}
+
 /// The words of `args`, split at blanks; quotes mean nothing here.
-pub(crate) fn split<'s>(logical: &Logical<'s>, args: Range<usize>) -> Vec<Text<'s>> {
-    let mut words = Vec::with_capacity(2);
-    let text = logical.text.get(args.clone()).unwrap_or_default().as_bytes();
-    let mut at = 0;
-    while at < text.len() {
-        let rest = text.get(at..).unwrap_or_default();
-        let len = rest.iter().position(|byte| is_blank(*byte)).unwrap_or(rest.len());
-        if len > 0 || words.is_empty() {
-            words.push(logical.slice(args.start + at..args.start + at + len));
-        }
-        let after = rest.get(len..).unwrap_or_default();
-        at += len + after.iter().position(|byte| !is_blank(*byte)).unwrap_or(after.len());
-    }
-    words
+pub(crate) fn split<'i, 's>(
+    logical: &'i Logical<'s>,
+    args: Range<usize>,
+) -> impl Iterator<Item = Text<'s>> + use<'i, 's> {
+    let mut at = args.start;
+    std::iter::from_fn(move || {
+        let rest = logical.text.get(at..args.end).filter(|rest| !rest.is_empty())?;
+        let len = blank(rest);
+        let word = logical.slice(at..at + len);
+        at += len + blanks(rest.get(len..).unwrap_or_default());
+        Some(word)
+    })
 }
 
 /// The words of `args` as places in the logical text, split at white space that is neither quoted nor escaped. Quotes
 /// and escapes stay in the words. An escape character that ends the text belongs to no word.
-pub(crate) fn quoted(text: &str, args: Range<usize>, escape: char) -> Vec<Range<usize>> {
-    let mut words = Vec::with_capacity(4);
-    let mut word: Option<usize> = None;
-    let mut quote = None;
+pub(crate) fn quoted(text: &str, args: Range<usize>, escape: char) -> Quoted<'_> {
     let part = text.get(args.clone()).unwrap_or_default();
-    let mut chars = part.char_indices();
-    let mut end = args.end;
-    while let Some((at, c)) = chars.next() {
-        let at = args.start + at;
-        if quote.is_none() && c.is_whitespace() {
-            if let Some(start) = word.take() {
-                words.push(start..at);
-            }
-            continue;
+    Quoted { part, start: args.start, at: 0, escape: escape as u8 }
+}
+
+/// See [`quoted`].
+#[derive(Clone)]
+pub(crate) struct Quoted<'t> {
+    part: &'t str,
+    start: usize,
+    at: usize,
+    escape: u8,
+}
+
+impl Quoted<'_> {
+    /// The character at the cursor as a byte; zero for one outside of ASCII that is no white space.
+    #[inline]
+    fn peek(&self) -> Option<(u8, usize)> {
+        let byte = *self.part.as_bytes().get(self.at)?;
+        if byte.is_ascii() {
+            return Some((byte, 1));
         }
-        word.get_or_insert(at);
-        if c == escape && quote != Some('\'') {
-            if chars.next().is_none() {
-                end = at;
-            }
-        } else if quote == Some(c) {
-            quote = None;
-        } else if quote.is_none() && matches!(c, '\'' | '"') {
-            quote = Some(c);
+        let c = self.part.get(self.at..)?.chars().next()?;
+        Some((if c.is_whitespace() { b' ' } else { 0 }, c.len_utf8()))
+    }
+}
+
+/// White space of ASCII.
+#[inline]
+const fn is_space(byte: u8) -> bool {
+    is_blank(byte) || byte == b'\n'
+}
+
+impl Iterator for Quoted<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        while let Some((_, len)) = self.peek().filter(|(byte, _)| is_space(*byte)) {
+            self.at += len;
         }
+        let start = self.at;
+        let mut end = self.part.len();
+        let mut quote = 0;
+        while let Some((byte, len)) = self.peek() {
+            if quote == 0 && is_space(byte) {
+                end = self.at;
+                break;
+            }
+            if byte == self.escape && quote != b'\'' {
+                self.at += len;
+                match self.peek() {
+                    Some((_, len)) => self.at += len,
+                    None => end = self.at - len,
+                }
+                continue;
+            }
+            if byte == quote {
+                quote = 0;
+            } else if quote == 0 && matches!(byte, b'\'' | b'"') {
+                quote = byte;
+            }
+            self.at += len;
+        }
+        (start < end).then(|| self.start + start..self.start + end)
     }
-    if let Some(start) = word.filter(|start| *start < end) {
-        words.push(start..end);
-    }
-    words
 }
 
 #[cfg(test)]
@@ -82,7 +127,7 @@ mod tests {
     use super::*;
 
     fn quoted_words(text: &str, escape: char) -> Vec<&str> {
-        quoted(text, 0..text.len(), escape).into_iter().map(|range| &text[range]).collect()
+        quoted(text, 0..text.len(), escape).map(|range| &text[range]).collect()
     }
 
     #[test]
@@ -98,7 +143,7 @@ mod tests {
     #[test]
     fn blanks_split() {
         let logical = Logical::whole("a\t b\u{b}c\u{a0}d", 10);
-        let words = split(&logical, 0..logical.text.len());
+        let words: Vec<_> = split(&logical, 0..logical.text.len()).collect();
         assert_eq!(words.iter().map(|word| &*word.value).collect::<Vec<_>>(), ["a", "b", "c\u{a0}d"]);
         assert_eq!(words[1].range, crate::text::TextRange::new(13, 14));
     }

@@ -3,6 +3,7 @@
 use super::pattern::Pattern;
 use super::{Env, WordError};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// How words are read.
 #[derive(Clone, Copy, Debug)]
@@ -17,11 +18,23 @@ pub(crate) struct Options {
     pub(crate) keep_quotes_as_text: bool,
     /// A variable that is not set stays as it is written.
     pub(crate) skip_unset: bool,
+    /// Whether the words of the split are wanted too.
+    pub(crate) split: bool,
+    /// Whether the names of the variables are wanted.
+    pub(crate) names: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { escape: '\\', raw_quotes: false, raw_escapes: false, keep_quotes_as_text: false, skip_unset: false }
+        Self {
+            escape: '\\',
+            raw_quotes: false,
+            raw_escapes: false,
+            keep_quotes_as_text: false,
+            skip_unset: false,
+            split: false,
+            names: false,
+        }
     }
 }
 
@@ -50,29 +63,39 @@ type Lexed<T> = Result<T, WordError>;
 struct Unfinished {
     word: String,
     open: bool,
+    /// Where it begins in the text.
+    start: usize,
 }
 
+/// A word of the split, and the stretch of the text it came from.
+pub(crate) type Place = (String, Range<usize>);
+
 impl Unfinished {
-    /// A character of the text or of a variable's value: white space ends the word.
-    fn push(&mut self, done: &mut Vec<String>, c: char) {
+    /// A character of the text or of a variable's value, read from `at` on: white space ends the word.
+    fn push(&mut self, done: &mut Vec<Place>, c: char, at: usize) {
         if !c.is_whitespace() {
-            self.push_raw(c);
-        } else if self.open && !self.word.is_empty() {
-            done.push(std::mem::take(&mut self.word));
-            self.open = false;
+            self.push_raw(c, at);
+        } else if self.open {
+            self.finish(done, at);
         }
     }
-    fn push_raw(&mut self, c: char) {
+    fn push_raw(&mut self, c: char, at: usize) {
+        self.begin(at);
         self.word.push(c);
-        self.open = true;
     }
-    fn push_raw_str(&mut self, text: &str) {
+    fn push_raw_str(&mut self, text: &str, at: usize) {
+        self.begin(at);
         self.word.push_str(text);
+    }
+    fn begin(&mut self, at: usize) {
+        if self.word.is_empty() {
+            self.start = at;
+        }
         self.open = true;
     }
-    fn finish(&mut self, done: &mut Vec<String>) {
+    fn finish(&mut self, done: &mut Vec<Place>, at: usize) {
         if !self.word.is_empty() {
-            done.push(std::mem::take(&mut self.word));
+            done.push((std::mem::take(&mut self.word), self.start..at));
             self.open = false;
         }
     }
@@ -97,7 +120,7 @@ impl<'t, 'e> Lexer<'t, 'e> {
     }
 
     /// The whole text as one word, and split.
-    pub(crate) fn run(&mut self) -> Lexed<(String, Vec<String>)> {
+    pub(crate) fn run(&mut self) -> Lexed<(String, Vec<Place>)> {
         self.until(None, self.raw_escapes)
     }
 
@@ -121,7 +144,7 @@ impl<'t, 'e> Lexer<'t, 'e> {
     }
 
     /// Reads up to `stop`, which is taken and left out.
-    fn until(&mut self, stop: Option<char>, raw_escapes: bool) -> Lexed<(String, Vec<String>)> {
+    fn until(&mut self, stop: Option<char>, raw_escapes: bool) -> Lexed<(String, Vec<Place>)> {
         if self.depth >= DEPTH {
             return self.fail("substitution is nested too deep");
         }
@@ -133,55 +156,72 @@ impl<'t, 'e> Lexer<'t, 'e> {
         read
     }
 
-    fn read_until(&mut self, stop: Option<char>) -> Lexed<(String, Vec<String>)> {
+    fn read_until(&mut self, stop: Option<char>) -> Lexed<(String, Vec<Place>)> {
         let mut result = String::new();
         let mut done = Vec::new();
         let quotes = !self.options.keep_quotes_as_text;
+        let split = self.options.split;
         while let Some(c) = self.peek() {
+            let start = self.at;
             if stop == Some(c) {
+                self.unfinished.finish(&mut done, start);
                 self.next();
-                self.unfinished.finish(&mut done);
                 return Ok((result, done));
             }
             match c {
                 '$' => {
                     let value = self.dollar()?;
                     result.push_str(&value);
-                    value.chars().for_each(|c| self.unfinished.push(&mut done, c));
+                    if split {
+                        value.chars().for_each(|c| self.unfinished.push(&mut done, c, start));
+                    }
                 }
                 '\'' | '"' if quotes => {
                     let inner = if c == '"' { self.double_quoted()? } else { self.single_quoted()? };
                     result.push_str(&inner);
-                    self.unfinished.push_raw_str(&inner);
+                    if split {
+                        self.unfinished.push_raw_str(&inner, start);
+                    }
                 }
                 '<' => {
                     let operator = self.less_than();
                     result.push_str(operator);
-                    self.unfinished.push_raw_str(operator);
+                    if split {
+                        self.unfinished.push_raw_str(operator, start);
+                    }
                 }
                 c if c == self.options.escape => {
                     self.next();
                     if self.raw_escapes {
-                        self.unfinished.push_raw(c);
+                        self.raw(c, start);
                         result.push(c);
                     }
                     let Some(escaped) = self.next() else { break };
-                    self.unfinished.push_raw(escaped);
+                    self.raw(escaped, start);
                     result.push(escaped);
                 }
                 c => {
                     self.next();
-                    self.unfinished.push(&mut done, c);
+                    if split {
+                        self.unfinished.push(&mut done, c, start);
+                    }
                     result.push(c);
                 }
             }
         }
         match stop {
             None => {
-                self.unfinished.finish(&mut done);
+                self.unfinished.finish(&mut done, self.at);
                 Ok((result, done))
             }
             Some(stop) => self.fail(format!("unexpected end of statement while looking for matching {stop}")),
+        }
+    }
+
+    /// A character that ends no word, whatever it is.
+    fn raw(&mut self, c: char, at: usize) {
+        if self.options.split {
+            self.unfinished.push_raw(c, at);
         }
     }
 
@@ -382,6 +422,9 @@ impl<'t, 'e> Lexer<'t, 'e> {
 
     fn value(&mut self, name: &str) -> Option<String> {
         let value = (self.env)(name);
+        if !self.options.names {
+            return value;
+        }
         let names = if value.is_some() { &mut self.matched } else { &mut self.unmatched };
         if !names.contains(name) {
             names.insert(name.to_owned());

@@ -50,7 +50,7 @@ pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 /// # Errors
 /// Where a quote or brace is not closed, a modifier is unknown, or `${name:?}` has no value.
 pub fn expand(text: &str, escape: char, env: Env<'_>) -> Result<Expanded, WordError> {
-    let mut lexer = Lexer::new(text, Options { escape, ..Options::default() }, env);
+    let mut lexer = Lexer::new(text, Options { escape, names: true, ..Options::default() }, env);
     let (word, _) = lexer.run()?;
     let (matched, unmatched) = lexer.names();
     Ok(Expanded { word, matched, unmatched })
@@ -62,7 +62,8 @@ pub fn expand(text: &str, escape: char, env: Env<'_>) -> Result<Expanded, WordEr
 /// # Errors
 /// As [`expand`].
 pub fn expand_words(text: &str, escape: char, env: Env<'_>) -> Result<Vec<String>, WordError> {
-    Lexer::new(text, Options { escape, ..Options::default() }, env).run().map(|(_, words)| words)
+    let (_, words) = Lexer::new(text, Options { escape, split: true, ..Options::default() }, env).run()?;
+    Ok(words.into_iter().map(|(word, _)| word).collect())
 }
 
 /// Expands the body of a heredoc of COPY or ADD: as [`expand`], but quotes are text and the escape is always `\`.
@@ -70,11 +71,16 @@ pub fn expand_words(text: &str, escape: char, env: Env<'_>) -> Result<Vec<String
 /// # Errors
 /// As [`expand`].
 pub fn expand_heredoc(text: &str, env: Env<'_>) -> Result<Expanded, WordError> {
-    let options = Options { escape: '\\', keep_quotes_as_text: true, ..Options::default() };
+    let options = Options { keep_quotes_as_text: true, names: true, ..Options::default() };
     let mut lexer = Lexer::new(text, options, env);
     let (word, _) = lexer.run()?;
     let (matched, unmatched) = lexer.names();
     Ok(Expanded { word, matched, unmatched })
+}
+
+/// Expands `text` without asking which names were set.
+pub(crate) fn expand_quickly(text: &str, escape: char, env: Env<'_>) -> Result<String, WordError> {
+    Lexer::new(text, Options { escape, ..Options::default() }, env).run().map(|(word, _)| word)
 }
 
 /// An environment whose names fold case, as on Windows.

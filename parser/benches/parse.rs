@@ -1,0 +1,96 @@
+//! How fast Dockerfiles are read: the corpus joined and repeated to 50 MB, and file by file with its allocations.
+//!
+//! The folder is `PLIMSOLL_CORPUS`, by default `../shared/corpus/files` beside the workspace; without one, the
+//! project's own `fixtures/syntax` stand in.
+
+use divan::counter::{BytesCount, ItemsCount};
+use plimsoll_parser::{Source, parse};
+use std::path::{Path, PathBuf};
+
+#[global_allocator]
+static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
+
+const TARGET: usize = 50_000_000;
+
+fn main() {
+    divan::main();
+}
+
+fn files() -> Vec<String> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let corpus =
+        std::env::var_os("PLIMSOLL_CORPUS").map_or_else(|| workspace.join("../shared/corpus/files"), PathBuf::from);
+    let folder = if corpus.is_dir() { corpus } else { workspace.join("fixtures/syntax") };
+    let mut found = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "json") {
+                found.push(Source::new(std::fs::read(path).expect("a file of the corpus")).text().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The files one after another, as one file, until that has 50 MB.
+fn joined() -> String {
+    let files = files();
+    let mut text = String::with_capacity(TARGET + 100_000);
+    for file in files.iter().cycle() {
+        if text.len() >= TARGET {
+            break;
+        }
+        text.push_str(file);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// One tree of 50 MB, with its typed instructions.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn one_tree(bencher: divan::Bencher<'_, '_>) {
+    let text = joined();
+    bencher.counter(BytesCount::of_str(&text)).bench(|| divan::black_box(parse(divan::black_box(&text))));
+}
+
+/// The files repeated to 50 MB, each a tree of its own that is dropped before the next.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn file_by_file(bencher: divan::Bencher<'_, '_>) {
+    let files = files();
+    let bytes: usize = files.iter().map(String::len).sum();
+    let times = TARGET.div_ceil(bytes.max(1));
+    bencher.counter(BytesCount::new(bytes * times)).counter(ItemsCount::new(files.len() * times)).bench(|| {
+        for _ in 0..times {
+            for file in &files {
+                divan::black_box(parse(divan::black_box(file)));
+            }
+        }
+    });
+}
+
+/// The corpus once: divide by the number of files for the allocations of one.
+#[divan::bench]
+fn allocations(bencher: divan::Bencher<'_, '_>) {
+    let files = files();
+    bencher.counter(ItemsCount::new(files.len())).bench(|| {
+        for file in &files {
+            divan::black_box(parse(divan::black_box(file)));
+        }
+    });
+}
+
+/// The tokens of the corpus, from trees that are there.
+#[divan::bench(sample_count = 10)]
+fn tokens(bencher: divan::Bencher<'_, '_>) {
+    let files = files();
+    let bytes: usize = files.iter().map(String::len).sum();
+    let trees: Vec<_> = files.iter().map(|file| parse(file)).collect();
+    bencher.counter(BytesCount::new(bytes)).bench(|| trees.iter().map(|tree| tree.tokens().count()).sum::<usize>());
+}
