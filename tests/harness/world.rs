@@ -108,7 +108,7 @@ impl World {
                 Outcome::of(Command::new("cp").arg("-r").arg(&kept).arg(&layout)).expect(0);
                 self.give_all(&layout);
             }
-            self.run(&["load", &layout.to_string_lossy()]).expect(0);
+            self.run(&["load", "--name", name, "--input", &layout.to_string_lossy()]).expect(0);
             if layout != kept {
                 std::fs::remove_dir_all(&layout).expect("own folder");
             }
