@@ -7,6 +7,7 @@ use crate::report::progress::Shown;
 use miette::{IntoDiagnostic, LabeledSpan, NamedSource, Report, Result, WrapErr, miette};
 use plimsoll_analyzer::context::Listing;
 use plimsoll_optimizer::Files;
+use plimsoll_optimizer::moves::BaseFacts;
 use plimsoll_runtime::build::{BuildError, BuildOptions, Built, Pull, Secret, build};
 use plimsoll_runtime::context::Context;
 use plimsoll_runtime::exec::Network;
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The config label that an image made of Debian packages in another's name carries.
-const STAND_IN: &str = "org.plimsoll.stand-in";
+pub const STAND_IN: &str = "org.plimsoll.stand-in";
 
 /// One context, built as often as asked.
 pub struct Builder<'a> {
@@ -29,7 +30,13 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// A builder for this context, with options from the command line before those of the file.
-    pub fn new(global: &Global, args: &BuildArgs, config: &Config, context: &'a Path, dockerfile: &'a Path) -> Result<Self> {
+    pub fn new(
+        global: &Global,
+        args: &BuildArgs,
+        config: &Config,
+        context: &'a Path,
+        dockerfile: &'a Path,
+    ) -> Result<Self> {
         let store = crate::place::store(global)?;
         let options = options(args, config, context, dockerfile)?;
         let shown = Shown::new(args.progress, global.quiet, global.color.stderr());
@@ -103,6 +110,20 @@ impl<'a> Builder<'a> {
         move |image: &str| matches!(store.resolve(image), Ok(Some(_)))
     }
 
+    /// What the config of an image in the store says, for moves that depend on its variables.
+    pub fn base_facts(&self) -> impl Fn(&str) -> Option<BaseFacts> + use<> {
+        let store = self.store.clone();
+        move |image: &str| {
+            let config = store.resolve(image).ok()??.config.config;
+            let pair = |entry: String| entry.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Some(BaseFacts {
+                env: config.env.into_iter().filter_map(pair).collect(),
+                workdir: config.working_dir,
+                user: config.user,
+            })
+        }
+    }
+
     /// What stands in the context.
     pub fn listing(&self, _files: &Files) -> Result<Listing> {
         listing(self.context)
@@ -125,7 +146,10 @@ fn options(args: &BuildArgs, config: &Config, context: &Path, dockerfile: &Path)
         None | Some("host" | "default") => Network::Host,
         Some("none") => Network::None,
         Some(other) => {
-            return Err(miette!(help = "use host or none", "failed to read --network {other}: RUN steps know no such network"));
+            return Err(miette!(
+                help = "use host or none",
+                "failed to read --network {other}: RUN steps know no such network"
+            ));
         }
     };
     options.no_cache = args.no_cache;
@@ -158,7 +182,8 @@ fn options(args: &BuildArgs, config: &Config, context: &Path, dockerfile: &Path)
 /// `SOURCE_DATE_EPOCH`: the build argument before the environment.
 fn epoch(options: &BuildOptions) -> Result<Option<i64>> {
     const NAME: &str = "SOURCE_DATE_EPOCH";
-    let text = options.build_args.get(NAME).cloned().or_else(|| std::env::var(NAME).ok()).filter(|text| !text.is_empty());
+    let text =
+        options.build_args.get(NAME).cloned().or_else(|| std::env::var(NAME).ok()).filter(|text| !text.is_empty());
     let number = text.map(|text| {
         text.parse().map_err(|_| miette!(help = "it is a number of seconds since 1970", "failed to read {NAME}={text}"))
     });
@@ -179,11 +204,13 @@ fn read_secret(spec: &str) -> Result<(String, Secret)> {
             _ => return Err(miette!(help = HELP, "failed to read --secret {spec}: `{part}` is not known")),
         }
     }
-    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| miette!(help = HELP, "failed to read --secret {spec}: no id"))?;
+    let id =
+        id.filter(|id| !id.is_empty()).ok_or_else(|| miette!(help = HELP, "failed to read --secret {spec}: no id"))?;
     // As docker does: an environment variable of the id's name, else a file of that name.
     let variable = env.or_else(|| (file.is_none() && std::env::var_os(id).is_some()).then_some(id));
     if let Some(name) = variable {
-        let value = std::env::var(name).map_err(|_| miette!(help = HELP, "failed to read --secret {spec}: ${name} is not set"))?;
+        let value = std::env::var(name)
+            .map_err(|_| miette!(help = HELP, "failed to read --secret {spec}: ${name} is not set"))?;
         return Ok((id.to_owned(), Secret::Value(value.into_bytes())));
     }
     let path = file.unwrap_or_else(|| PathBuf::from(id));
@@ -195,7 +222,9 @@ fn read_secret(spec: &str) -> Result<(String, Secret)> {
 fn read_ssh(spec: &str) -> Result<(String, PathBuf)> {
     let (id, socket) = spec.split_once('=').map_or((spec, None), |(id, socket)| (id, Some(PathBuf::from(socket))));
     let socket = socket.or_else(|| std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from));
-    let socket = socket.ok_or_else(|| miette!(help = "start an agent, or write ID=SOCKET", "failed to read --ssh {spec}: SSH_AUTH_SOCK is not set"))?;
+    let socket = socket.ok_or_else(|| {
+        miette!(help = "start an agent, or write ID=SOCKET", "failed to read --ssh {spec}: SSH_AUTH_SOCK is not set")
+    })?;
     Ok((id.to_owned(), socket))
 }
 
@@ -218,7 +247,9 @@ pub fn explain(error: &BuildError, text: Option<&[u8]>) -> Report {
     let spans: Vec<LabeledSpan> = match error {
         BuildError::Syntax { errors, .. } => errors
             .iter()
-            .map(|e| LabeledSpan::new_with_span(Some(e.message.clone()), (e.place.range.start as usize, e.place.range.len())))
+            .map(|e| {
+                LabeledSpan::new_with_span(Some(e.message.clone()), (e.place.range.start as usize, e.place.range.len()))
+            })
             .collect(),
         _ => vec![LabeledSpan::new_primary_with_span(None, (place.range.start as usize, place.range.len()))],
     };

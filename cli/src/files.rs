@@ -32,7 +32,8 @@ pub fn unreadable(path: &Path, error: &std::io::Error) -> miette::Report {
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<()> {
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = |error: &std::io::Error| miette!(help = "nothing was changed", "failed to write {}: {error}", path.display());
+    let failed =
+        |error: &std::io::Error| miette!(help = "nothing was changed", "failed to write {}: {error}", path.display());
     let mut file = tempfile::Builder::new().prefix(".plimsoll-").tempfile_in(folder).map_err(|e| failed(&e))?;
     file.write_all(contents).map_err(|e| failed(&e))?;
     let mode = std::fs::metadata(&target).map_or_else(|_| default_mode(), |meta| meta.permissions());
@@ -73,7 +74,11 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let mut below = Vec::new();
-        let walk = ignore::WalkBuilder::new(path).hidden(false).require_git(false).filter_entry(|e| e.file_name() != ".git").build();
+        let walk = ignore::WalkBuilder::new(path)
+            .hidden(false)
+            .require_git(false)
+            .filter_entry(|e| e.file_name() != ".git")
+            .build();
         for entry in walk {
             let entry = entry.into_diagnostic().wrap_err_with(|| format!("failed to walk {}", path.display()))?;
             let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
@@ -96,7 +101,11 @@ pub fn dockerfile_of(context: &Path, named: Option<&Path>) -> Result<PathBuf> {
         return match (named.exists(), inside.exists()) {
             (true, _) => Ok(named.to_path_buf()),
             (false, true) => Ok(inside),
-            _ => Err(miette!(help = "name an existing file with -f", "failed to find the Dockerfile {}", named.display())),
+            _ => Err(miette!(
+                help = "name an existing file with -f",
+                "failed to find the Dockerfile {}",
+                named.display()
+            )),
         };
     }
     if !context.is_dir() {
@@ -112,7 +121,11 @@ pub fn dockerfile_of(context: &Path, named: Option<&Path>) -> Result<PathBuf> {
             return Ok(path);
         }
     }
-    Err(miette!(help = "create one there, or name another with -f FILE", "failed to find a Dockerfile in {}", context.display()))
+    Err(miette!(
+        help = "create one there, or name another with -f FILE",
+        "failed to find a Dockerfile in {}",
+        context.display()
+    ))
 }
 
 #[cfg(test)]
@@ -121,7 +134,9 @@ mod tests {
 
     #[test]
     fn names_of_dockerfiles() {
-        for name in ["Dockerfile", "Dockerfile.dev", "api.Dockerfile", "Containerfile", "Containerfile-alpine", "dockerfile"] {
+        for name in
+            ["Dockerfile", "Dockerfile.dev", "api.Dockerfile", "Containerfile", "Containerfile-alpine", "dockerfile"]
+        {
             assert!(is_dockerfile_name(name), "{name}");
         }
         for name in ["Dockerfile.dockerignore", "Dockerfile.md", "DockerfileParser", "MyDockerfile", "README"] {

@@ -34,7 +34,14 @@ struct Cli {
 #[derive(clap::Args, Debug, Clone)]
 pub struct Global {
     /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum, help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        value_enum,
+        help_heading = "Global options"
+    )]
     color: terminal::Color,
     /// Where images and layers are kept [default: the XDG data directory]
     #[arg(long, global = true, value_name = "DIR", env = "PLIMSOLL_STORE", help_heading = "Global options")]

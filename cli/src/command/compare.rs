@@ -49,7 +49,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let image = |name: &str| image_of(global, &args, &config, &store, name);
     let before = image(&args.a)?;
     let after = image(&args.b)?;
-    let (fields, mut paths): (Vec<String>, Vec<String>) = args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
+    let (fields, mut paths): (Vec<String>, Vec<String>) =
+        args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
     let fields = fields.iter().filter_map(|name| name.strip_prefix("config:")).map(str::to_owned).collect();
     if args.no_tree {
         paths.push("/**".to_owned());

@@ -44,7 +44,10 @@ pub fn run(global: &Global, _args: Args) -> Result<Exit> {
     };
     checks.push(Check {
         name: "store",
-        result: store.as_ref().map(|store| store.root().display().to_string()).map_err(|error| (error.to_string(), None)),
+        result: store
+            .as_ref()
+            .map(|store| store.root().display().to_string())
+            .map_err(|error| (error.to_string(), None)),
         needed: true,
     });
     checks.push(Check { name: "overlayfs", result: mounted, needed: true });
@@ -92,5 +95,8 @@ fn cgroups() -> std::result::Result<String, (String, Option<String>)> {
     if Path::new("/sys/fs/cgroup/memory").exists() {
         return Ok("version 1".to_owned());
     }
-    Err(("not mounted".to_owned(), Some("limits of memory, CPUs and processes cannot be set; nothing else needs them".to_owned())))
+    Err((
+        "not mounted".to_owned(),
+        Some("limits of memory, CPUs and processes cannot be set; nothing else needs them".to_owned()),
+    ))
 }

@@ -3,13 +3,13 @@
 use crate::exit::Exit;
 use crate::terminal::{self, Paint, outln};
 use crate::{Global, place};
+use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result, miette};
+use plimsoll_runtime::digest::Digest;
+use plimsoll_runtime::export::{self, ExportOptions, Format as ExportFormat, Loaded, Named};
 use plimsoll_runtime::image::{Image, Platform};
 use plimsoll_runtime::layer::Compression;
 use plimsoll_runtime::registry::{self, PullOptions, PushOptions, RegistryError};
-use indicatif::{ProgressBar, ProgressStyle};
-use plimsoll_runtime::digest::Digest;
-use plimsoll_runtime::export::{self, ExportOptions, Format as ExportFormat, Loaded, Named};
 use plimsoll_runtime::store::{PruneOptions, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -218,7 +218,8 @@ pub fn find(store: &Store, reference: &str) -> Result<Image> {
     if let Some(image) = store.resolve(reference).into_diagnostic()? {
         return Ok(image);
     }
-    let known: Vec<String> = store.list().into_diagnostic()?.into_iter().filter_map(|t| t.reference).map(|r| familiar(&r)).collect();
+    let known: Vec<String> =
+        store.list().into_diagnostic()?.into_iter().filter_map(|t| t.reference).map(|r| familiar(&r)).collect();
     let help = if known.is_empty() {
         "the store is empty: `plimsoll pull`, `plimsoll load` or `plimsoll build` put images there".to_owned()
     } else {
@@ -282,7 +283,10 @@ pub fn save(global: &Global, args: SaveArgs) -> Result<Exit> {
         SaveFormat::Oci => ExportFormat::OciDirectory,
     };
     if args.output.as_os_str() == crate::files::STDIN && std::io::stdout().is_terminal() {
-        return Err(miette!(help = "redirect it, or name a file with -o", "failed to save: an archive is nothing for a terminal"));
+        return Err(miette!(
+            help = "redirect it, or name a file with -o",
+            "failed to save: an archive is nothing for a terminal"
+        ));
     }
     let options = ExportOptions { format, compression: args.compression.map(SaveCompression::kind), level: None };
     let images = [Named { image: &image, references: vec![args.image.clone()] }];
@@ -343,7 +347,8 @@ pub fn push(global: &Global, args: PushArgs) -> Result<Exit> {
     let store = place::store(global)?;
     let image = find(&store, &args.image)?;
     let moving = Moving::new(global, &format!("pushing {}", args.image));
-    let pushed = registry::push(&store, &image, &args.image, &PushOptions::default(), &moving).map_err(|error| explain(&error))?;
+    let pushed = registry::push(&store, &image, &args.image, &PushOptions::default(), &moving)
+        .map_err(|error| explain(&error))?;
     drop(moving);
     outln!("{}: digest: {} size: {}", args.image, pushed.manifest, pushed.size);
     Ok(Exit::Clean)

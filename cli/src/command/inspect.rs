@@ -37,7 +37,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     };
     let found = inspect(&store, &image).map_err(|error| miette!("{error}"))?;
     match args.format {
-        Format::Json => outln!("{}", serde_json::to_string_pretty(&as_json(&args.image, &image, &found)).into_diagnostic()?),
+        Format::Json => {
+            outln!("{}", serde_json::to_string_pretty(&as_json(&args.image, &image, &found)).into_diagnostic()?)
+        }
         Format::Text => text(&args, &image, &found, Paint(global.color.stdout())),
     }
     Ok(Exit::Clean)
@@ -84,7 +86,9 @@ fn text(args: &Args, image: &Image, found: &Inspected, paint: Paint) {
 
 fn as_json(name: &str, image: &Image, found: &Inspected) -> serde_json::Value {
     let layers = image.layers.iter().zip(&found.layers);
-    let rows = |list: &[(String, u64)]| list.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect::<Vec<_>>();
+    let rows = |list: &[(String, u64)]| {
+        list.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect::<Vec<_>>()
+    };
     json!({
         "version": 1,
         "image": name,

@@ -72,7 +72,11 @@ struct Surroundings {
 pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let paths = files::discover(&args.paths)?;
     if paths.is_empty() {
-        return Err(miette!(help = "name a file, or a folder that has one", "failed to find a Dockerfile in {}", shown(&args.paths)));
+        return Err(miette!(
+            help = "name a file, or a folder that has one",
+            "failed to find a Dockerfile in {}",
+            shown(&args.paths)
+        ));
     }
     let fail_on = threshold(&args, global, &paths)?;
     let mut contexts: BTreeMap<PathBuf, Surroundings> = BTreeMap::new();
@@ -84,7 +88,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         let config = config::load(global.config.as_deref(), folder)?;
         let settings = settings(&args, &config, path)?;
         let source = Source::new(files::read(path)?);
-        let name = if path.as_os_str() == files::STDIN { args.stdin_filename.clone() } else { path.display().to_string() };
+        let name =
+            if path.as_os_str() == files::STDIN { args.stdin_filename.clone() } else { path.display().to_string() };
         let around = surroundings(&args, path, folder, &mut contexts);
         let mut text = source.text().to_owned();
         if args.fix || args.fix_unsafe || args.diff {
@@ -122,7 +127,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let out = report::render(args.format, &checked, global.color.stdout());
     // With a fixed file on standard output, findings go beside it.
     let fixed_stdin = (args.fix || args.fix_unsafe) && paths.iter().any(|path| path.as_os_str() == files::STDIN);
-    if fixed_stdin { eprint!("{out}") } else { crate::terminal::out!("{out}") }
+    if fixed_stdin {
+        eprint!("{out}")
+    } else {
+        crate::terminal::out!("{out}")
+    }
     let failing = checked.iter().flat_map(|file| &file.findings).any(|finding| finding.rank() <= fail_on);
     Ok(if undone > 0 || (failing && fail_on != Severity::Off) { Exit::Findings } else { Exit::Clean })
 }
@@ -178,7 +187,9 @@ fn settings(args: &Args, config: &Config, path: &Path) -> Result<Settings> {
     }
     settings.selection.ignore.extend(args.ignore.iter().cloned());
     settings.disregard_comments = args.no_inline_ignore;
-    for name in settings.selection.select.iter().chain(&settings.selection.ignore).chain(settings.selection.severity.keys()) {
+    for name in
+        settings.selection.select.iter().chain(&settings.selection.ignore).chain(settings.selection.severity.keys())
+    {
         known(name)?;
     }
     Ok(settings)
@@ -208,13 +219,17 @@ fn threshold(args: &Args, global: &Global, paths: &[PathBuf]) -> Result<Severity
         }
     };
     named.map_or(Ok(Severity::Style), |name| {
-        name.parse().map_err(|()| miette!(help = "use error, warning, info, style or none", "failed to read fail-on `{name}`"))
+        name.parse()
+            .map_err(|()| miette!(help = "use error, warning, info, style or none", "failed to read fail-on `{name}`"))
     })
 }
 
 fn report_undone(name: &str, done: &Converged) -> usize {
     let Outcome::UndoneBecause { rules, reason } = &done.outcome else { return 0 };
-    eprintln!("{name}: nothing was fixed: {reason}; please report this together with the file (rules: {})", rules.join(", "));
+    eprintln!(
+        "{name}: nothing was fixed: {reason}; please report this together with the file (rules: {})",
+        rules.join(", ")
+    );
     1
 }
 

@@ -109,7 +109,8 @@ fn form(command: &Command<'_>) -> &'static str {
 fn values<'k, 's>(kind: &'k Kind<'s>) -> Vec<(String, Text<'s>)> {
     let one = |name: &str, text: &Text<'s>| (name.to_owned(), text.clone());
     let many = |name: &str, texts: &'k [Text<'s>]| texts.iter().map(|text| one(name, text)).collect::<Vec<_>>();
-    let pairs = |pairs: &'k [Pair<'s>]| pairs.iter().map(|pair| (pair.key.value.to_string(), pair.value.clone())).collect();
+    let pairs =
+        |pairs: &'k [Pair<'s>]| pairs.iter().map(|pair| (pair.key.value.to_string(), pair.value.clone())).collect();
     match kind {
         Kind::From(from) => {
             let mut found = vec![one("image", &from.image)];
@@ -182,7 +183,9 @@ fn instruction_json(instruction: &Instruction<'_>) -> Value {
     object.insert("keyword".to_owned(), text(&instruction.keyword));
     object.insert("range".to_owned(), range(instruction.range));
     let flags = instruction.flags.iter();
-    let flags = flags.map(|flag| json!({ "name": text(&flag.name), "value": flag.value.as_ref().map(text), "range": range(flag.range) }));
+    let flags = flags.map(
+        |flag| json!({ "name": text(&flag.name), "value": flag.value.as_ref().map(text), "range": range(flag.range) }),
+    );
     object.insert("flags".to_owned(), flags.collect());
     match &instruction.kind {
         Kind::Onbuild(inner) => {
@@ -197,7 +200,8 @@ fn instruction_json(instruction: &Instruction<'_>) -> Value {
         _ => {}
     }
     let arguments = values(&instruction.kind).into_iter();
-    let arguments = arguments.map(|(name, value)| json!({ "name": name, "value": value.value, "range": range(value.range) }));
+    let arguments =
+        arguments.map(|(name, value)| json!({ "name": name, "value": value.value, "range": range(value.range) }));
     object.insert("arguments".to_owned(), arguments.collect());
     if let Kind::Run(run) = &instruction.kind
         && let Command::Shell(script) = &run.command

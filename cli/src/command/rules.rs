@@ -43,7 +43,8 @@ pub fn rules(global: &Global, args: RulesArgs) -> Result<Exit> {
     let width = ALL.iter().map(|rule| rule.meta().id.len()).max().unwrap_or(4);
     let names = |aliases: &[&str]| aliases.join(" ");
     let aliases = ALL.iter().map(|rule| names(rule.meta().aliases).len()).max().unwrap_or(7).max(7);
-    let heading = format!("{:width$}  {:aliases$}  {:8}  {:9}  {:15}  about", "rule", "aliases", "severity", "fixed", "group");
+    let heading =
+        format!("{:width$}  {:aliases$}  {:8}  {:9}  {:15}  about", "rule", "aliases", "severity", "fixed", "group");
     crate::terminal::outln!("{}", paint.bold(heading));
     for rule in ALL {
         let meta = rule.meta();

@@ -149,7 +149,8 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
     let mut process = Process::new(root, words);
     let user = exec::lookup_user(root, args.user.as_deref().unwrap_or(&config.user))
         .map_err(|error| miette!(help = "numbers always work", "{error}"))?;
-    process.env = config.env.iter().filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    process.env =
+        config.env.iter().filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     if process.env_value("PATH").is_none() {
         process.set_env("PATH", plimsoll_runtime::plan::DEFAULT_PATH);
     }

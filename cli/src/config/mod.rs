@@ -245,7 +245,8 @@ impl Config {
                         settings.selection.severity.insert(rule.clone(), severity);
                     }
                     ("max-bytes", toml::Value::String(text)) if rule == "large-file" => {
-                        let bytes = crate::terminal::parse_size(text).map_err(|why| miette!("failed to read lint.rules.{rule}: {why}"))?;
+                        let bytes = crate::terminal::parse_size(text)
+                            .map_err(|why| miette!("failed to read lint.rules.{rule}: {why}"))?;
                         settings.options.large_file = Some(bytes);
                     }
                     _ => {
@@ -259,7 +260,8 @@ impl Config {
         let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let relative = absolute.strip_prefix(folder).unwrap_or(&absolute).to_string_lossy().into_owned();
         for over in &lint.overrides {
-            if over.paths.iter().any(|glob| plimsoll_parser::dockerignore::Ignore::parse(glob).0.is_excluded(&relative)) {
+            if over.paths.iter().any(|glob| plimsoll_parser::dockerignore::Ignore::parse(glob).0.is_excluded(&relative))
+            {
                 if !over.select.is_empty() {
                     settings.selection.select.clone_from(&over.select);
                 }

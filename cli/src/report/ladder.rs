@@ -171,6 +171,17 @@ fn agreed(rung: &Rung, original: bool) -> String {
 fn text(report: &Report, paint: Paint) -> String {
     const BAR: usize = 24;
     let mut out = String::new();
+    if report.original.size.is_none() {
+        for step in report.steps.iter().filter(|step| step.outcome == "taken") {
+            let _ = writeln!(out, "{}  {}", paint.green("+"), step.title);
+        }
+        for step in report.steps.iter().filter(|step| step.outcome != "taken") {
+            let _ = writeln!(out, "{}  {}: {}", paint.dim("-"), step.title, step.reason.as_deref().unwrap_or_default());
+        }
+        show_diff(&mut out, report, paint);
+        let _ = writeln!(out, "\n{}", paint.yellow(verdict(report)));
+        return out;
+    }
     let width = climbed(report).map(|rung| rung.title.chars().count()).max().unwrap_or(0).max(8);
     let largest = report.original.size.unwrap_or(1).max(1);
     let heading = format!("{:width$}  {:>9}  {:>9}  {:>14}", "step", "size", "saved", "same behaviour");
@@ -203,10 +214,15 @@ fn text(report: &Report, paint: Paint) -> String {
     }
     let _ = writeln!(out);
     if !report.flaky.is_empty() {
-        let _ = writeln!(out, "{} two runs of the original differ in: {}", paint.yellow("flaky:"), report.flaky.join(", "));
+        let _ =
+            writeln!(out, "{} two runs of the original differ in: {}", paint.yellow("flaky:"), report.flaky.join(", "));
     }
     for image in &report.stand_ins {
-        let _ = writeln!(out, "{} {image} is a stand-in made of Debian packages, not the image of that name", paint.yellow("note:"));
+        let _ = writeln!(
+            out,
+            "{} {image} is a stand-in made of Debian packages, not the image of that name",
+            paint.yellow("note:")
+        );
     }
     if !report.probes.is_empty() {
         let _ = writeln!(out, "asked of each: {}", report.probes.join(", "));
@@ -215,21 +231,26 @@ fn text(report: &Report, paint: Paint) -> String {
         let _ = writeln!(out, "not compared: {}", report.normalized.join(", "));
     }
     let _ = writeln!(out, "IDs: {}; sizes are uncompressed", report.id_map);
-    if !report.diff.is_empty() {
-        let _ = writeln!(out);
-        for line in report.diff.lines() {
-            let line = match line.as_bytes().first() {
-                Some(b'+') if !line.starts_with("+++") => paint.green(line),
-                Some(b'-') if !line.starts_with("---") => paint.red(line),
-                Some(b'@') => paint.cyan(line),
-                _ => line.to_owned(),
-            };
-            let _ = writeln!(out, "{line}");
-        }
-    }
+    show_diff(&mut out, report, paint);
     let verdict = verdict(report);
     let _ = writeln!(out, "\n{}", if report.result.verified { paint.green(verdict) } else { paint.yellow(verdict) });
     out
+}
+
+fn show_diff(out: &mut String, report: &Report, paint: Paint) {
+    if report.diff.is_empty() {
+        return;
+    }
+    let _ = writeln!(out);
+    for line in report.diff.lines() {
+        let line = match line.as_bytes().first() {
+            Some(b'+') if !line.starts_with("+++") => paint.green(line),
+            Some(b'-') if !line.starts_with("---") => paint.red(line),
+            Some(b'@') => paint.cyan(line),
+            _ => line.to_owned(),
+        };
+        let _ = writeln!(out, "{line}");
+    }
 }
 
 fn verdict(report: &Report) -> String {
@@ -237,6 +258,19 @@ fn verdict(report: &Report) -> String {
     let after = report.result.size;
     let kept = report.steps.iter().filter(|step| step.outcome == "taken").count();
     let time = terminal::duration(std::time::Duration::from_secs_f64(report.result.seconds));
+    if let Some(candidate) = report.steps.iter().find(|step| step.name == "candidate") {
+        let sizes = format!("{} -> {}", size(before), size(candidate.size.unwrap_or_default()));
+        return match candidate.differences.len() {
+            0 if report.result.verified => format!("{sizes}: the same program as far as it was asked ({time})"),
+            0 => format!("{sizes}: nothing was asked of it, so nothing is proven ({time})"),
+            count => format!("{sizes}: not the same, {count} differences ({time})"),
+        };
+    }
+    if before == 0 {
+        return format!(
+            "{kept} steps apply; --verify builds and proves them, --write puts them in place unproven ({time})"
+        );
+    }
     if kept == 0 {
         return format!("{} as it is: no step made it smaller ({time})", size(before));
     }
@@ -319,7 +353,11 @@ fn markdown(report: &Report) -> String {
     }
     if !report.diff.is_empty() {
         let fence = "`".repeat(longest_run(&report.diff, '`').max(2) + 1);
-        let _ = writeln!(out, "\n<details><summary>The change</summary>\n\n{fence}diff\n{}\n{fence}\n</details>", report.diff.trim_end());
+        let _ = writeln!(
+            out,
+            "\n<details><summary>The change</summary>\n\n{fence}diff\n{}\n{fence}\n</details>",
+            report.diff.trim_end()
+        );
     }
     out
 }

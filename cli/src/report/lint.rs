@@ -1,8 +1,9 @@
 //! Findings for people and for other programs.
 
 use super::finding::{Checked, Finding};
+use super::source::WholeLines;
 use crate::terminal::{self, Paint};
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -66,7 +67,7 @@ fn all(files: &[Checked]) -> impl Iterator<Item = &Finding> {
 /// One finding with the lines it is about, drawn by miette.
 struct Shown<'a> {
     finding: &'a Finding,
-    source: NamedSource<String>,
+    source: WholeLines<'a>,
 }
 
 impl std::fmt::Debug for Shown<'_> {
@@ -117,7 +118,8 @@ impl miette::Diagnostic for Shown<'_> {
         let range = self.finding.range;
         let main = LabeledSpan::new_primary_with_span(Some("here".to_owned()), (range.start as usize, range.len()));
         let others = self.finding.labels.iter();
-        let others = others.map(|(range, text)| LabeledSpan::new_with_span(Some(text.clone()), (range.start as usize, range.len())));
+        let others = others
+            .map(|(range, text)| LabeledSpan::new_with_span(Some(text.clone()), (range.start as usize, range.len())));
         Some(Box::new(std::iter::once(main).chain(others)))
     }
 }
@@ -128,7 +130,7 @@ fn text(files: &[Checked], color: bool) -> String {
     let mut out = String::new();
     for file in files {
         for finding in &file.findings {
-            let shown = Shown { finding, source: NamedSource::new(&file.file, file.text.clone()).with_language("Dockerfile") };
+            let shown = Shown { finding, source: WholeLines { name: &file.file, text: &file.text } };
             if handler.render_report(&mut out, &shown).is_err() {
                 let _ = writeln!(out, "{}", line_of(finding));
             }
@@ -236,7 +238,8 @@ fn sarif(files: &[Checked]) -> Value {
     let descriptors: Vec<Value> = rules
         .iter()
         .map(|(rule, finding)| {
-            let summary = plimsoll_rules::find(rule).map_or_else(|| rule.to_string(), |found| found.meta().summary().to_owned());
+            let summary =
+                plimsoll_rules::find(rule).map_or_else(|| rule.to_string(), |found| found.meta().summary().to_owned());
             json!({
                 "id": rule,
                 "shortDescription": { "text": summary },

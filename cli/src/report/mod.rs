@@ -5,4 +5,5 @@ pub mod finding;
 pub mod ladder;
 pub mod lint;
 pub mod progress;
+pub mod source;
 pub mod syntax;

@@ -34,14 +34,16 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     let mut report = empty(job, id_map);
     report.probes = prover.names().to_vec();
     report.original = rung("original", "original", &before, None);
-    let mut climber = Climber { job, builder, prover, seen, size: before.image.size(), report, normalized: BTreeSet::new() };
+    let mut climber =
+        Climber { job, builder, prover, seen, size: before.image.size(), report, normalized: BTreeSet::new() };
     let (files, digest) = match &job.args.candidate {
         Some(path) => climber.candidate(path)?,
         None => climber.climb(started)?,
     };
     let Climber { mut report, size, builder, normalized, .. } = climber;
     // Where nothing was asked, or every answer was flaky, nothing is proven.
-    let proven = |step: &Rung| step.differences.is_empty() && step.agreed.is_some_and(|(same, all)| all > 0 && same == all);
+    let proven =
+        |step: &Rung| step.differences.is_empty() && step.agreed.is_some_and(|(same, all)| all > 0 && same == all);
     let mut taken = report.steps.iter().filter(|step| step.outcome == "taken").peekable();
     report.result.verified = (job.args.candidate.is_none() || taken.peek().is_some()) && taken.all(proven);
     report.stand_ins = builder.stand_ins();
@@ -70,13 +72,18 @@ impl Climber<'_> {
         let store_has = self.builder.available();
         let available = |image: &str| store_has(image);
         let surroundings = Surroundings { listing: &listing, read: &read, available: &available };
-        let mut ladder = Ladder::new(self.job.original.clone(), surroundings, self.job.options()?);
+        let base = self.builder.base_facts();
+        let mut ladder = Ladder::new(self.job.original.clone(), surroundings, self.job.options()?).knowing(&base);
         let target = self.job.args.target_size.or(self.job.config.optimize.target_size);
         let budget = self.job.args.budget_time.or(self.job.config.optimize.budget_time);
         let mut digest = None;
         while let Some(step) = ladder.next() {
             if let Some(target) = target.filter(|target| self.size <= *target) {
-                ladder.reject(format!("not tried: {} is within --target-size {}", terminal::size(self.size), terminal::size(target)));
+                ladder.reject(format!(
+                    "not tried: {} is within --target-size {}",
+                    terminal::size(self.size),
+                    terminal::size(target)
+                ));
                 continue;
             }
             if let Some(budget) = budget.filter(|budget| started.elapsed() > *budget) {
@@ -121,9 +128,15 @@ impl Climber<'_> {
     /// One file that somebody else wrote, held against the original.
     fn candidate(&mut self, path: &Path) -> Result<(Files, Option<String>)> {
         let bytes = crate::files::read(path)?;
-        let files = Files { dockerfile: String::from_utf8_lossy(&bytes).into_owned(), dockerignore: self.job.original.dockerignore.clone() };
+        let files = Files {
+            dockerfile: String::from_utf8_lossy(&bytes).into_owned(),
+            dockerignore: self.job.original.dockerignore.clone(),
+        };
         let title = path.display().to_string();
-        let built = self.builder.build_step(&title, &files).wrap_err_with(|| format!("the candidate {title} does not build"))?;
+        let built = self
+            .builder
+            .build_step(&title, &files)
+            .wrap_err_with(|| format!("the candidate {title} does not build"))?;
         let (config, paths): (Vec<String>, Vec<String>) =
             self.job.args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
         let config = config.iter().filter_map(|name| name.strip_prefix("config:")).map(str::to_owned).collect();
@@ -248,7 +261,8 @@ fn finish(job: &Job<'_>, report: &mut Report, files: Files, size: u64, started: 
 
 fn rung(name: &str, title: &str, built: &Built, before: Option<u64>) -> Rung {
     let size = built.image.size();
-    let saved = before.map(|before| i64::try_from(before).unwrap_or(i64::MAX) - i64::try_from(size).unwrap_or(i64::MAX));
+    let saved =
+        before.map(|before| i64::try_from(before).unwrap_or(i64::MAX) - i64::try_from(size).unwrap_or(i64::MAX));
     let cached = built.steps.iter().filter(|step| step.cached).count();
     Rung {
         name: name.to_owned(),
@@ -260,7 +274,11 @@ fn rung(name: &str, title: &str, built: &Built, before: Option<u64>) -> Rung {
         digest: Some(built.image.manifest.to_string()),
         layers: Some(built.image.layers.len()),
         agreed: None,
-        built: Some(BuiltIn { seconds: built.steps.iter().map(|step| step.duration.as_secs_f64()).sum(), executed: built.steps.len() - cached, cached }),
+        built: Some(BuiltIn {
+            seconds: built.steps.iter().map(|step| step.duration.as_secs_f64()).sum(),
+            executed: built.steps.len() - cached,
+            cached,
+        }),
         differences: Vec::new(),
         declared: 0,
         notes: Vec::new(),
@@ -270,7 +288,13 @@ fn rung(name: &str, title: &str, built: &Built, before: Option<u64>) -> Rung {
 fn fill(rung: &mut Rung, comparison: &Comparison) {
     rung.agreed = Some(comparison.agreed);
     rung.declared = comparison.declared.len();
-    rung.differences = comparison.config.iter().chain(comparison.tree.iter().flatten()).chain(&comparison.behaviour).cloned().collect();
+    rung.differences = comparison
+        .config
+        .iter()
+        .chain(comparison.tree.iter().flatten())
+        .chain(&comparison.behaviour)
+        .cloned()
+        .collect();
 }
 
 fn config_name(change: &plimsoll_optimizer::moves::ConfigChange) -> String {

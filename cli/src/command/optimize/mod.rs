@@ -81,7 +81,15 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let dockerfile = files::dockerfile_of(&args.context, args.build.file.as_deref())?;
     let ignore_path = ignore_path(&args.context, &dockerfile);
     let original = read_files(&dockerfile, &ignore_path)?;
-    let job = Job { global, args: &args, config: &config, context: &args.context, dockerfile: &dockerfile, original, ignore_path };
+    let job = Job {
+        global,
+        args: &args,
+        config: &config,
+        context: &args.context,
+        dockerfile: &dockerfile,
+        original,
+        ignore_path,
+    };
     let mut report = match id_map {
         Some(id_map) => climb::proven(&job, &id_map)?,
         None => climb::unproven(&job)?,
