@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn a_fix_goes_in_whole_or_not_at_all() {
         let text = "abcdefgh";
-        let first = Fix::safe("first", [Edit::replace(TextRange::new(0, 1), "A"), Edit::replace(TextRange::new(4, 5), "E")]);
+        let first =
+            Fix::safe("first", [Edit::replace(TextRange::new(0, 1), "A"), Edit::replace(TextRange::new(4, 5), "E")]);
         let inside = Fix::safe("inside", [Edit::replace(TextRange::new(4, 6), "x"), Edit::insert(8, "!")]);
         let after = Fix::safe("after", [Edit::insert(7, "-")]);
         let applied = apply(text, &[found("b", inside), found("a", first), found("c", after)], Level::Safe);

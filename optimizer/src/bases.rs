@@ -91,10 +91,13 @@ impl BaseImage {
             return Vec::new();
         }
         let tag = self.tag.as_str();
-        let release = RELEASES.iter().find_map(|release| tag.strip_suffix(release).and_then(|head| head.strip_suffix('-')));
+        let release =
+            RELEASES.iter().find_map(|release| tag.strip_suffix(release).and_then(|head| head.strip_suffix('-')));
         let tags: Vec<String> = match self.kind {
             BaseKind::Debian if self.repository.ends_with("debian") && tag != "latest" => vec![format!("{tag}-slim")],
-            BaseKind::Python | BaseKind::Ruby | BaseKind::Node | BaseKind::Rust if tag == "latest" => vec!["slim".to_owned()],
+            BaseKind::Python | BaseKind::Ruby | BaseKind::Node | BaseKind::Rust if tag == "latest" => {
+                vec!["slim".to_owned()]
+            }
             BaseKind::Node => vec![format!("{tag}-slim")],
             BaseKind::Python | BaseKind::Ruby | BaseKind::Rust => match release {
                 Some(version) => {
@@ -119,7 +122,9 @@ impl BaseImage {
 
 /// The smallest image that a program without shared libraries can stand on and that brings certificates and time zones.
 pub(crate) fn static_base(available: &dyn Fn(&str) -> bool) -> Option<&'static str> {
-    ["gcr.io/distroless/static-debian12:latest", "gcr.io/distroless/static:latest"].into_iter().find(|name| available(name))
+    ["gcr.io/distroless/static-debian12:latest", "gcr.io/distroless/static:latest"]
+        .into_iter()
+        .find(|name| available(name))
 }
 
 #[cfg(test)]

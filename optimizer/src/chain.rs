@@ -46,7 +46,11 @@ impl Chain {
         let mut links = Vec::new();
         for (op, pipeline) in item.list.pipelines() {
             let [shell::Command::Simple(simple)] = pipeline.commands.as_slice() else { return None };
-            if op == Some(AndOrOp::Or) || pipeline.negated.is_some() || pipeline.timed.is_some() || simple.words.is_empty() {
+            if op == Some(AndOrOp::Or)
+                || pipeline.negated.is_some()
+                || pipeline.timed.is_some()
+                || simple.words.is_empty()
+            {
                 return None;
             }
             let words = simple
@@ -128,7 +132,9 @@ pub(crate) fn dialects(instructions: &[Instruction<'_>]) -> Vec<Dialect> {
         .map(|instruction| {
             match &instruction.kind {
                 Kind::From(_) => current = Dialect::Posix,
-                Kind::Shell(words) => current = words.first().map_or(Dialect::Other, |program| Dialect::of_shell(program)),
+                Kind::Shell(words) => {
+                    current = words.first().map_or(Dialect::Other, |program| Dialect::of_shell(program));
+                }
                 _ => {}
             }
             current

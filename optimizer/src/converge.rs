@@ -130,7 +130,11 @@ mod tests {
     #[test]
     fn settles() {
         let mut check = |text: &str| replace("r", text, "a b", "ab").into_iter().collect();
-        let done = converge("FROM a b c\n", &mut |text| replace("r", text, "true true", "true").into_iter().collect(), Level::Safe);
+        let done = converge(
+            "FROM a b c\n",
+            &mut |text| replace("r", text, "true true", "true").into_iter().collect(),
+            Level::Safe,
+        );
         assert_eq!(done.outcome, Outcome::Unchanged);
         let done = converge("FROM x\nRUN a b b\n", &mut check, Level::Safe);
         assert_eq!((done.text.as_str(), done.passes, done.outcome), ("FROM x\nRUN ab b\n", 1, Outcome::Fixed));

@@ -34,14 +34,50 @@ const HABITS: &[Habit] = &[
     Habit { heading: "version control", names: &[".git", ".svn", ".hg", ".bzr"], is: anything },
     Habit {
         heading: "the build's own files",
-        names: &["Dockerfile", "Dockerfile.*", "*.Dockerfile", ".dockerignore", "?*.dockerignore", "docker-compose*.yml", "docker-compose*.yaml", "compose.yml", "compose.yaml"],
+        names: &[
+            "Dockerfile",
+            "Dockerfile.*",
+            "*.Dockerfile",
+            ".dockerignore",
+            "?*.dockerignore",
+            "docker-compose*.yml",
+            "docker-compose*.yaml",
+            "compose.yml",
+            "compose.yaml",
+        ],
         is: at_the_top,
     },
-    Habit { heading: "virtual environments: the image has its own", names: &["venv", ".venv", "env", "virtualenv"], is: is_virtual_environment },
-    Habit { heading: "made anew by whatever runs", names: &["__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".coverage", "htmlcov", "npm-debug.log*", "yarn-error.log*", ".nyc_output", ".sass-cache"], is: is_remade },
+    Habit {
+        heading: "virtual environments: the image has its own",
+        names: &["venv", ".venv", "env", "virtualenv"],
+        is: is_virtual_environment,
+    },
+    Habit {
+        heading: "made anew by whatever runs",
+        names: &[
+            "__pycache__",
+            "*.pyc",
+            ".pytest_cache",
+            ".mypy_cache",
+            ".ruff_cache",
+            ".tox",
+            ".nox",
+            ".coverage",
+            "htmlcov",
+            "npm-debug.log*",
+            "yarn-error.log*",
+            ".nyc_output",
+            ".sass-cache",
+        ],
+        is: is_remade,
+    },
     Habit { heading: "installed by the build", names: &["node_modules"], is: has_package_json },
     Habit { heading: "built by the build", names: &["target"], is: is_build_output },
-    Habit { heading: "editors and desktops", names: &[".idea", ".vscode", "*.swp", ".DS_Store", "Thumbs.db"], is: anything },
+    Habit {
+        heading: "editors and desktops",
+        names: &[".idea", ".vscode", "*.swp", ".DS_Store", "Thumbs.db"],
+        is: anything,
+    },
 ];
 
 fn anything(_: &Entry, _: &Listing) -> bool {
@@ -56,7 +92,9 @@ fn is_virtual_environment(entry: &Entry, listing: &Listing) -> bool {
 }
 fn is_remade(entry: &Entry, listing: &Listing) -> bool {
     // Byte code without its source is the program itself.
-    !entry.path.ends_with(".pyc") || listing.get(entry.path.trim_end_matches('c')).is_some() || entry.path.contains("__pycache__/")
+    !entry.path.ends_with(".pyc")
+        || listing.get(entry.path.trim_end_matches('c')).is_some()
+        || entry.path.contains("__pycache__/")
 }
 fn has_package_json(entry: &Entry, listing: &Listing) -> bool {
     let beside = entry.path.strip_suffix("node_modules").unwrap_or_default();
@@ -75,7 +113,8 @@ pub fn propose(file: &Dockerfile<'_>, listing: &Listing, existing: Option<&str>)
     let excluded = |entry: &Entry| ignore.as_ref().is_some_and(|i| i.is_excluded(&entry.path));
     let needs = Needs::of(file, existing.unwrap_or_default());
     let mut sections: Vec<(&str, Vec<String>)> = Vec::new();
-    let mut proposal = Proposal { text: String::new(), added: Vec::new(), bytes: 0, may_change: Vec::new(), kept: Vec::new() };
+    let mut proposal =
+        Proposal { text: String::new(), added: Vec::new(), bytes: 0, may_change: Vec::new(), kept: Vec::new() };
     let mut covered: Vec<&str> = Vec::new();
     for habit in HABITS {
         let mut lines = Vec::new();
@@ -95,10 +134,12 @@ pub fn propose(file: &Dockerfile<'_>, listing: &Listing, existing: Option<&str>)
                 proposal.kept.push(format!("{} stays in the context: {why}", entry.path));
                 continue;
             }
-            let same_name_elsewhere = listing
-                .entries()
-                .iter()
-                .any(|entry| wildcard_matches(name, entry.name()) && !excluded(entry) && !(habit.is)(entry, listing) && entry.path.contains('/'));
+            let same_name_elsewhere = listing.entries().iter().any(|entry| {
+                wildcard_matches(name, entry.name())
+                    && !excluded(entry)
+                    && !(habit.is)(entry, listing)
+                    && entry.path.contains('/')
+            });
             let nested = found.iter().any(|entry| entry.path.contains('/'));
             if nested && same_name_elsewhere {
                 lines.extend(found.iter().map(|entry| entry.path.clone()));
@@ -176,7 +217,8 @@ impl Needs {
             Kind::Copy(copy) | Kind::Add(copy) if copy.from.is_none() => self.add_sources(copy),
             Kind::Run(run) => {
                 let binds = run.mounts.iter().filter(|mount| mount.kind() == "bind" && mount.get(&["from"]).is_none());
-                self.sources.extend(binds.filter_map(|mount| mount.get(&["source", "src"])).map(|source| clean(source)));
+                self.sources
+                    .extend(binds.filter_map(|mount| mount.get(&["source", "src"])).map(|source| clean(source)));
                 self.add_command(&run.command);
                 self.commands.extend(instruction.heredocs.iter().map(|heredoc| heredoc.body.to_string()));
             }
@@ -195,7 +237,9 @@ impl Needs {
     fn add_command(&mut self, command: &Command<'_>) {
         self.commands.push(match command {
             Command::Shell(text) => text.text.to_string(),
-            Command::Exec { words, .. } => words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" "),
+            Command::Exec { words, .. } => {
+                words.iter().map(plimsoll_parser::Text::as_str).collect::<Vec<_>>().join(" ")
+            }
         });
     }
 
@@ -208,7 +252,9 @@ impl Needs {
         if self.taken_back.iter().any(|pattern| names(pattern, &entry.path)) {
             return Some("a line of .dockerignore takes it back".to_owned());
         }
-        if name == ".git" && self.commands.iter().any(|text| words(text).any(|word| matches!(word, "git" | "setuptools_scm"))) {
+        if name == ".git"
+            && self.commands.iter().any(|text| words(text).any(|word| matches!(word, "git" | "setuptools_scm")))
+        {
             return Some("a command of the build asks git".to_owned());
         }
         let mentioned = |text: &String| {
@@ -217,7 +263,8 @@ impl Needs {
         if entry.kind == EntryKind::Dir && name != ".git" && self.commands.iter().any(mentioned) {
             return Some("a command names it".to_owned());
         }
-        let runs = |programs: &[&str]| self.commands.iter().any(|text| words(text).any(|word| programs.contains(&word)));
+        let runs =
+            |programs: &[&str]| self.commands.iter().any(|text| words(text).any(|word| programs.contains(&word)));
         let makers: &[&str] = match name {
             "node_modules" => &["npm", "yarn", "pnpm", "bun"],
             "target" => &["cargo", "mvn", "mvnw"],
@@ -230,8 +277,10 @@ impl Needs {
 /// Whether `source` is the path itself, something below it, or a pattern with its name.
 fn names(source: &str, path: &str) -> bool {
     is_below(source, path)
-        || (has_wildcard(source) && source.trim_matches(['*', '/']) != "" && wildcard_matches(source, path))
-        || source.rsplit('/').next().is_some_and(|last| source.starts_with("**/") && wildcard_matches(last, path.rsplit('/').next().unwrap_or_default()))
+        || (has_wildcard(source) && !source.trim_matches(['*', '/']).is_empty() && wildcard_matches(source, path))
+        || source.rsplit('/').next().is_some_and(|last| {
+            source.starts_with("**/") && wildcard_matches(last, path.rsplit('/').next().unwrap_or_default())
+        })
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

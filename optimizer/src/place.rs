@@ -22,7 +22,8 @@ impl Place {
         if path.contains('$') {
             return None;
         }
-        let joined = if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.workdir.as_deref()?) };
+        let joined =
+            if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.workdir.as_deref()?) };
         Some(format!("/{}", plimsoll_analyzer::context::clean(&joined)))
     }
 
@@ -42,9 +43,12 @@ pub(crate) fn places(file: &Dockerfile<'_>, base: &dyn Fn(&str) -> Option<BaseFa
         places.push(current.clone());
         match &instruction.kind {
             Kind::From(from) => {
-                let facts = base(&from.image).unwrap_or_default();
                 let some = |text: String| (!text.is_empty()).then_some(text);
-                current = Place { workdir: some(facts.workdir), user: some(facts.user), env: facts.env.into_iter().collect() };
+                current = base(&from.image).map_or_else(Place::default, |facts| Place {
+                    workdir: Some(some(facts.workdir).unwrap_or_else(|| "/".to_owned())),
+                    user: some(facts.user),
+                    env: facts.env.into_iter().collect(),
+                });
             }
             Kind::Env(pairs) => {
                 // All names of one instruction expand against the state before it.

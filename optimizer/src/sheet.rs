@@ -26,7 +26,8 @@ impl<'s> Sheet<'s> {
         let mut pieces = Vec::with_capacity(file.instructions.len());
         let mut at = 0;
         for instruction in &file.instructions {
-            let above = file.comments.get(instruction.comments_above.start as usize..instruction.comments_above.end as usize);
+            let above =
+                file.comments.get(instruction.comments_above.start as usize..instruction.comments_above.end as usize);
             let first = above.and_then(<[TextRange]>::first).map_or(instruction.range.start, |comment| comment.start);
             let start = line_start(text, first as usize).max(at);
             let end = line_end(text, instruction.range.end as usize);
@@ -65,7 +66,11 @@ impl<'s> Sheet<'s> {
         let Piece { lead, body } = self.piece(index);
         let blank = lead.of(self.file.text).trim().is_empty();
         let below = if index + 1 < self.pieces.len() { self.lead(index + 1) } else { self.tail() };
-        if blank && (below.starts_with('\n') || below.is_empty() && index + 1 == self.pieces.len()) { lead.cover(body) } else { body }
+        if blank && (below.starts_with('\n') || below.is_empty() && index + 1 == self.pieces.len()) {
+            lead.cover(body)
+        } else {
+            body
+        }
     }
 
     /// The instruction without the comments above it, as written.

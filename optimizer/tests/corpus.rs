@@ -13,10 +13,8 @@ use plimsoll_rules::{Settings, check_all};
 use std::path::{Path, PathBuf};
 
 fn corpus() -> Vec<(PathBuf, String)> {
-    let root = std::env::var_os("PLIMSOLL_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/files"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("PLIMSOLL_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/files"), PathBuf::from);
     let mut found = Vec::new();
     gather(&root, &mut found);
     found.sort();
@@ -46,7 +44,9 @@ fn check(text: &str) -> Vec<plimsoll_analyzer::diagnostic::Diagnostic> {
 /// Keywords of everything that is not layout: RUNs that are chained and labels that are joined may become fewer.
 fn shape(text: &str) -> Vec<String> {
     let file = plimsoll_parser::parse(text);
-    let fixed = |kind: &Kind<'_>| !matches!(kind, Kind::Run(_) | Kind::Label(_) | Kind::Maintainer(_) | Kind::Add(_) | Kind::Copy(_));
+    let fixed = |kind: &Kind<'_>| {
+        !matches!(kind, Kind::Run(_) | Kind::Label(_) | Kind::Maintainer(_) | Kind::Add(_) | Kind::Copy(_))
+    };
     let kept = file.instructions.iter().filter(|instruction| fixed(&instruction.kind));
     kept.map(|instruction| instruction.keyword.to_ascii_uppercase()).collect()
 }
@@ -71,7 +71,11 @@ fn fixes_settle_and_keep_files_parsing() {
                 bad.push(format!("{}: not at a fixed point", path.display()));
             }
             if level == Level::Safe && shape(&done.text) != shape(&text) {
-                bad.push(format!("{}: instructions changed by safe fixes of {}", path.display(), done.ledger.rules().join(", ")));
+                bad.push(format!(
+                    "{}: instructions changed by safe fixes of {}",
+                    path.display(),
+                    done.ledger.rules().join(", ")
+                ));
             }
         }
     }
@@ -85,7 +89,9 @@ fn every_fix_alone_keeps_files_parsing() {
     for (path, text) in corpus() {
         let before = plimsoll_parser::parse(&text).errors.len();
         for diagnostic in check(&text) {
-            let Some(fix) = diagnostic.fix.clone().filter(|fix| fix.applicability() != Applicability::Manual) else { continue };
+            let Some(fix) = diagnostic.fix.clone().filter(|fix| fix.applicability() != Applicability::Manual) else {
+                continue;
+            };
             let rule = diagnostic.rule;
             let alone = apply(&text, &[diagnostic], Level::Unsafe).text;
             if alone == text || plimsoll_parser::parse(&alone).errors.len() > before {
@@ -118,7 +124,8 @@ fn moves_keep_files_parsing_and_are_done_once() {
         let before = plimsoll_parser::parse(&text).errors.len();
         let mut current = Files::new(text);
         for step in moves::ALL {
-            let input = Input { files: &current, listing: &listing, read: &read, available: &|_| true, base: &|_| None };
+            let input =
+                Input { files: &current, listing: &listing, read: &read, available: &|_| true, base: &|_| None };
             let Ok(made) = step.apply(&input) else { continue };
             if made.files == current {
                 continue;

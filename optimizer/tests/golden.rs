@@ -16,7 +16,8 @@ fn fixtures() -> PathBuf {
 }
 
 fn walk(root: &Path, below: &str, entries: &mut Vec<Entry>) {
-    let mut names: Vec<_> = std::fs::read_dir(root.join(below)).expect("a folder").map(|e| e.expect("an entry")).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(root.join(below)).expect("a folder").map(|e| e.expect("an entry")).collect();
     names.sort_by_key(std::fs::DirEntry::file_name);
     for entry in names {
         let name = entry.file_name().into_string().expect("UTF-8");
@@ -60,7 +61,8 @@ fn climb(context: &Path, more: &str, images: &str, level: Level) -> Climbed {
     let surroundings = Surroundings { listing: &listing, read: &read, available: &available };
     let base = |image: &str| {
         let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        (image == "beakerx-base:latest").then(|| BaseFacts { env: vec![env("NB_USER", "beakerx")], ..BaseFacts::default() })
+        (image == "beakerx-base:latest")
+            .then(|| BaseFacts { env: vec![env("NB_USER", "beakerx")], ..BaseFacts::default() })
     };
     let mut ladder = Ladder::new(files, surroundings, Options { level, ..Options::default() }).knowing(&base);
     let mut notes = Vec::new();

@@ -77,10 +77,24 @@ fn sources_go_behind_what_reads_only_manifests() {
     let node = "FROM node:18\nWORKDIR /app\nCOPY . .\nRUN npm ci\n";
     let manifest = ("package.json", "{\"scripts\": {\"start\": \"node .\"}}");
     let step = apply("sources-last", node, &[manifest, ("package-lock.json", "{}")]).expect("applies");
-    assert!(step.files.dockerfile.contains("COPY package-lock.json package.json /app/\nRUN npm ci\n\nCOPY . .\n"), "{}", step.files.dockerfile);
-    refuses("sources-last", node, &[("package.json", "{\"scripts\": {\"postinstall\": \"x\"}}")], "may need the sources");
+    assert!(
+        step.files.dockerfile.contains("COPY package-lock.json package.json /app/\nRUN npm ci\n\nCOPY . .\n"),
+        "{}",
+        step.files.dockerfile
+    );
+    refuses(
+        "sources-last",
+        node,
+        &[("package.json", "{\"scripts\": {\"postinstall\": \"x\"}}")],
+        "may need the sources",
+    );
     refuses("sources-last", "FROM x\nCOPY . /app\nRUN make -C /app\n", &[], "may need the sources");
-    refuses("sources-last", "FROM x\nCOPY . /app\nRUN apt-get update; apt-get install -y x\n", &[], "may need the sources");
+    refuses(
+        "sources-last",
+        "FROM x\nCOPY . /app\nRUN apt-get update; apt-get install -y x\n",
+        &[],
+        "may need the sources",
+    );
 }
 
 #[test]
@@ -89,7 +103,7 @@ fn a_slimmer_base_where_the_name_tells_one() {
     assert_eq!(step.files.dockerfile, "# head\nFROM  python:3.11-slim  AS web\nRUN true\n");
     assert_eq!(step.title.as_deref(), Some("python:3.11-slim as base"));
     refuses("slimmer-base", "ARG V=3\nFROM python:$V\n", &[], "depends on a variable");
-        refuses("slimmer-base", "FROM python:3.11-alpine\n", &[], "no smaller variant");
+    refuses("slimmer-base", "FROM python:3.11-alpine\n", &[], "no smaller variant");
 }
 
 const PYTHON: &str = "FROM debian:bookworm
@@ -220,7 +234,8 @@ CMD [\"puma\"]
     let step = apply("two-stage-node", node, &[("package.json", "{}")]).expect("applies");
     assert!(step.files.dockerfile.contains("FROM node:18-slim\n"), "{}", step.files.dockerfile);
     assert!(step.files.dockerfile.contains("COPY --from=build /srv/node_modules /srv/node_modules\n"));
-    let built = apply("two-stage-node", &node.replace("COPY . .", "COPY . .\nRUN npm run build"), &[]).expect("applies");
+    let built =
+        apply("two-stage-node", &node.replace("COPY . .", "COPY . .\nRUN npm run build"), &[]).expect("applies");
     assert!(built.files.dockerfile.ends_with(
         "\nFROM node:18-slim\nWORKDIR /srv\n# the installed modules; npm's cache and compilers stay behind\nCOPY --from=build /srv /srv\n\
          CMD [\"node\", \"server.js\"]\n"
@@ -230,7 +245,8 @@ CMD [\"puma\"]
 #[test]
 fn a_go_binary_takes_the_files_its_sources_name() {
     let file = "FROM golang:1.19\nWORKDIR /src\nCOPY . .\nRUN go build -o /usr/local/bin/web .\nEXPOSE 80\nENTRYPOINT [\"web\"]\n";
-    let main = "package main\nfunc main() { template.ParseFiles(\"templates/base.html\"); os.ReadFile(\"./VERSION\") }\n";
+    let main =
+        "package main\nfunc main() { template.ParseFiles(\"templates/base.html\"); os.ReadFile(\"./VERSION\") }\n";
     let context = [
         ("go.mod", "module example.com/web\n"),
         ("main.go", main),
@@ -273,18 +289,36 @@ fn compilers_stay_behind() {
         "FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y libssl3\nWORKDIR /src\nCOPY . .\n\
          # what was compiled; compilers and headers stay behind\nCOPY --from=build /usr/local/bin/web /usr/local/bin/web\nCMD [\"web\"]\n"
     ), "{}", step.files.dockerfile);
-    let step = apply("two-stage-compiled", &file.replace("gcc -O2 -o /usr/local/bin/web web.c -lssl", "make && make install"), &[]);
+    let step = apply(
+        "two-stage-compiled",
+        &file.replace("gcc -O2 -o /usr/local/bin/web web.c -lssl", "make && make install"),
+        &[],
+    );
     assert!(step.expect("applies").files.dockerfile.ends_with(
         "WORKDIR /src\n# what was compiled; compilers and headers stay behind\nCOPY --from=build /src /src\nCOPY --from=build /usr/local /usr/local\nCMD [\"web\"]\n"
     ));
     let rust = "FROM rust:1.90\nWORKDIR /app\nCOPY . .\nRUN cargo build --release\nCMD [\"./target/release/web\"]\n";
     let step = apply("two-stage-compiled", rust, &[("Cargo.toml", "[package]\nname = \"web\"\n")]).expect("applies");
-    assert!(step.files.dockerfile.ends_with(
-        "FROM debian:trixie-slim\nWORKDIR /app\nCOPY . .\n# what was compiled; compilers and headers stay behind\n\
+    assert!(
+        step.files.dockerfile.ends_with(
+            "FROM debian:trixie-slim\nWORKDIR /app\nCOPY . .\n# what was compiled; compilers and headers stay behind\n\
          COPY --from=build /app/target/release/web /app/target/release/web\nCMD [\"./target/release/web\"]\n"
-    ), "{}", step.files.dockerfile);
-    refuses("two-stage-compiled", &rust.replace("./target/release/web", "cargo\", \"run"), &[("Cargo.toml", "[package]\nname = \"web\"\n")], "when it starts");
-    refuses("two-stage-compiled", "FROM debian:bookworm\nRUN make DESTDIR=/x install\nCMD [\"x\"]\n", &[], "where make");
+        ),
+        "{}",
+        step.files.dockerfile
+    );
+    refuses(
+        "two-stage-compiled",
+        &rust.replace("./target/release/web", "cargo\", \"run"),
+        &[("Cargo.toml", "[package]\nname = \"web\"\n")],
+        "when it starts",
+    );
+    refuses(
+        "two-stage-compiled",
+        "FROM debian:bookworm\nRUN make DESTDIR=/x install\nCMD [\"x\"]\n",
+        &[],
+        "where make",
+    );
 }
 
 #[test]
@@ -309,7 +343,12 @@ fn only_what_runs_wants_no_shell_and_two_stages() {
     refuses("only-what-runs", &file("RUN useradd app\nCMD [\"x\"]\n"), &[], "runs in the last stage");
     refuses("only-what-runs", &good, &[("a.py", "import subprocess")], "starts other programs");
     refuses("only-what-runs", &good, &[("run", "#!/bin/sh\nexec x")], "shell script");
-    refuses("only-what-runs", "FROM debian:bookworm-slim\nRUN apt-get install -y python3\nCMD [\"x\"]\n", &[], "nothing from a first one");
+    refuses(
+        "only-what-runs",
+        "FROM debian:bookworm-slim\nRUN apt-get install -y python3\nCMD [\"x\"]\n",
+        &[],
+        "nothing from a first one",
+    );
 }
 
 #[test]
@@ -319,7 +358,10 @@ fn build_tools_leave_package_lists() {
         "FROM ruby:3.1\nRUN apt-get update -qq && apt-get install -y build-essential\nRUN apt-get install -y curl \\\n    gcc \\\n    # why\n    make\nCMD [\"puma\"]\n",
         &[],
     );
-    assert_eq!(step.expect("applies").files.dockerfile, "FROM ruby:3.1\nRUN apt-get install -y curl \\\n    # why\n    make\nCMD [\"puma\"]\n");
+    assert_eq!(
+        step.expect("applies").files.dockerfile,
+        "FROM ruby:3.1\nRUN apt-get install -y curl \\\n    # why\n    make\nCMD [\"puma\"]\n"
+    );
     refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y gcc && gcc -o /x x.c\n", &[], "gcc is used");
     refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y curl\n", &[], "no build tool");
 }

@@ -47,9 +47,10 @@ impl Move for Slimmer {
         if names.is_empty() {
             return Err(NotApplicable::because(format!("no smaller variant of {} is known", base.name())));
         }
-        let slim = names.iter().find(|name| (input.available)(name)).ok_or_else(|| {
-            NotApplicable::because(format!("{} cannot be had", names.join(", ")))
-        })?;
+        let slim = names
+            .iter()
+            .find(|name| (input.available)(name))
+            .ok_or_else(|| NotApplicable::because(format!("{} cannot be had", names.join(", "))))?;
         let edit = Edit::replace(from.image.range, slim.clone());
         let dockerfile = crate::apply::splice(&input.files.dockerfile, [&edit]);
         Ok(Step {

@@ -24,22 +24,36 @@ pub(crate) static RECOMMENDED: ByRules = ByRules {
     explain: "apt installs what packages depend on and not what they recommend. Relies on the program working without the \
               recommended ones.",
     level: Level::Unsafe,
-    rules: &["DL3015"],
+    rules: &["recommended-packages"],
 };
 pub(crate) static CACHES: ByRules = ByRules {
     name: "caches-removed",
     title: "package lists and caches removed",
     explain: "Package lists, downloaded archives and installers' caches go in the layer that made them.",
     level: Level::Unsafe,
-    rules: &["apt-update-alone", "apt-update-apart", "DL3009", "DL3042", "DL3019", "DL3032", "DL3036", "DL3040", "DL3060", "npm-cache-kept", "gem-cache-kept", "apt-cache-kept"],
+    rules: &[
+        "apk-cache-kept",
+        "apt-lists-kept",
+        "apt-update-apart",
+        "composer-cache-kept",
+        "conda-cache-kept",
+        "dnf-cache-kept",
+        "gem-cache-kept",
+        "npm-cache-kept",
+        "pip-cache-kept",
+        "tool-cache-kept",
+        "yarn-cache-kept",
+        "yum-cache-kept",
+        "zypper-cache-kept",
+    ],
 };
 pub(crate) static LAYERS: ByRules = ByRules {
     name: "layers-chained",
     title: "layers chained",
-    explain: "Instructions that only follow each other become one; owners and modes are set where files are copied; what a \
-              later layer deletes is deleted in the layer that made it.",
+    explain: "Instructions that only follow each other become one, and what a later layer deletes is deleted in the layer \
+              that made it.",
     level: Level::Unsafe,
-    rules: &["DL3059", "label-chain", "labels-apart", "chown-after-copy", "copy-then-chown", "chmod-after-copy", "removed-later", "DL3014"],
+    rules: &["consecutive-runs", "huge-lastlog", "labels-apart", "removed-later"],
 };
 
 impl Move for ByRules {
@@ -58,7 +72,10 @@ impl Move for ByRules {
     fn apply(&self, input: &Input<'_>) -> Result<Step, NotApplicable> {
         let ignore = input.files.dockerignore.as_deref().map(|text| Ignore::parse(text).0);
         let settings = Settings {
-            selection: Selection { select: self.rules.iter().map(|rule| (*rule).to_owned()).collect(), ..Selection::default() },
+            selection: Selection {
+                select: self.rules.iter().map(|rule| (*rule).to_owned()).collect(),
+                ..Selection::default()
+            },
             ..Settings::default()
         };
         let mut check = |text: &str| {
@@ -85,5 +102,19 @@ impl Move for ByRules {
             notes: left.collect(),
             ..Step::of(Files { dockerfile: done.text, dockerignore: input.files.dockerignore.clone() })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_named_here_exists() {
+        for set in [&RECOMMENDED, &CACHES, &LAYERS] {
+            for rule in set.rules {
+                assert!(plimsoll_rules::find(rule).is_some_and(|found| found.meta().id == *rule), "{rule}");
+            }
+        }
     }
 }

@@ -37,7 +37,9 @@ impl Move for OwnersAtCopy {
         let mut edits = Vec::new();
         let mut reason = "no recursive chown follows a COPY".to_owned();
         for (index, instruction) in sheet.instructions() {
-            let Some(chain) = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default()) else { continue };
+            let Some(chain) = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default()) else {
+                continue;
+            };
             for link in &chain.links {
                 match rewrite(&sheet, &places, index, link, input) {
                     Ok(found) => edits.extend(found),
@@ -62,7 +64,13 @@ impl Move for OwnersAtCopy {
     }
 }
 
-fn rewrite(sheet: &Sheet<'_>, places: &[Place], index: usize, link: &Link, input: &Input<'_>) -> Result<Vec<Edit>, Option<String>> {
+fn rewrite(
+    sheet: &Sheet<'_>,
+    places: &[Place],
+    index: usize,
+    link: &Link,
+    input: &Input<'_>,
+) -> Result<Vec<Edit>, Option<String>> {
     if link.program() != "chown" {
         return Err(None);
     }
@@ -86,12 +94,15 @@ fn rewrite(sheet: &Sheet<'_>, places: &[Place], index: usize, link: &Link, input
     let stage_start = sheet.stages().into_iter().rev().find(|from| *from < index).unwrap_or(0);
     let mut edits = Vec::new();
     let mut made = false;
-    for (at, earlier) in sheet.instructions().skip(stage_start + 1).take(index - stage_start - 1).collect::<Vec<_>>().into_iter().rev() {
+    for (at, earlier) in
+        sheet.instructions().skip(stage_start + 1).take(index - stage_start - 1).collect::<Vec<_>>().into_iter().rev()
+    {
         match &earlier.kind {
             Kind::Copy(copy) | Kind::Add(copy) => {
                 let place = places.get(at).ok_or(None)?;
                 let to = place.expand(&copy.destination, sheet.file.escape).and_then(|to| place.absolute(&to));
-                let to = to.ok_or_else(|| Some(format!("where `{}` copies to is not known", copy.destination.as_str())))?;
+                let to =
+                    to.ok_or_else(|| Some(format!("where `{}` copies to is not known", copy.destination.as_str())))?;
                 if !inside(&to) {
                     if path.starts_with(&format!("{}/", to.trim_end_matches('/'))) {
                         return Err(Some(format!("only a part of what goes to {to} changes its owner")));
@@ -111,10 +122,26 @@ fn rewrite(sheet: &Sheet<'_>, places: &[Place], index: usize, link: &Link, input
             }
             Kind::Run(_) => {
                 let text = sheet.bare(at);
-                made |= ["useradd", "adduser", "groupadd", "addgroup"].iter().any(|tool| text.contains(tool)) && text.contains(&user);
+                made |= ["useradd", "adduser", "groupadd", "addgroup"].iter().any(|tool| text.contains(tool))
+                    && text.contains(&user);
                 // Not what installs elsewhere: those files keep their owner either way.
-                let elsewhere = ["apt-get ", "pip", "useradd", "adduser", "groupadd", "addgroup", "mkdir", "chmod +x /usr", "rm -rf /var"];
-                if !elsewhere.iter().any(|tool| text.contains(tool)) || (text.contains(&path) && !text.contains("adduser") && !text.contains("useradd") && !text.contains("mkdir")) {
+                let elsewhere = [
+                    "apt-get ",
+                    "pip",
+                    "useradd",
+                    "adduser",
+                    "groupadd",
+                    "addgroup",
+                    "mkdir",
+                    "chmod +x /usr",
+                    "rm -rf /var",
+                ];
+                if !elsewhere.iter().any(|tool| text.contains(tool))
+                    || (text.contains(&path)
+                        && !text.contains("adduser")
+                        && !text.contains("useradd")
+                        && !text.contains("mkdir"))
+                {
                     return Err(Some(format!("`{}` may make files there", text.lines().next().unwrap_or_default())));
                 }
             }
@@ -124,7 +151,12 @@ fn rewrite(sheet: &Sheet<'_>, places: &[Place], index: usize, link: &Link, input
     if edits.is_empty() {
         return Err(None);
     }
-    let before = link.words.iter().take_while(|word| word.range != flag.range).last().map_or(flag.range.start, |word| word.range.end);
+    let before = link
+        .words
+        .iter()
+        .take_while(|word| word.range != flag.range)
+        .last()
+        .map_or(flag.range.start, |word| word.range.end);
     edits.push(Edit::delete(TextRange { start: before, end: flag.range.end }));
     let _ = input;
     Ok(edits)

@@ -25,16 +25,22 @@ impl Move for Ignored {
     fn apply(&self, input: &Input<'_>) -> Result<Step, NotApplicable> {
         let file = plimsoll_parser::parse(&input.files.dockerfile);
         let proposal = dockerignore::propose(&file, input.listing, input.files.dockerignore.as_deref());
-        let proposal = proposal.ok_or_else(|| NotApplicable::because("the context holds nothing that a build does without"))?;
+        let proposal =
+            proposal.ok_or_else(|| NotApplicable::because("the context holds nothing that a build does without"))?;
         let mut notes = proposal.kept;
-        notes.insert(0, format!("{} bytes of the context stay where they are", proposal.bytes));
+        notes.insert(0, format!("{} of the context stay where they are", size(proposal.bytes)));
         Ok(Step {
             may_change: proposal.may_change,
             notes,
-            ..Step::of(Files {
-                dockerfile: input.files.dockerfile.clone(),
-                dockerignore: Some(proposal.text),
-            })
+            ..Step::of(Files { dockerfile: input.files.dockerfile.clone(), dockerignore: Some(proposal.text) })
         })
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes % 1_000 / 100),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
     }
 }

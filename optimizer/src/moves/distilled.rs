@@ -51,7 +51,10 @@ impl Move for Distilled {
         }
         let base = BaseImage::of(&written.image)?;
         if base.kind != BaseKind::Debian || !base.repository.ends_with("debian") {
-            return Err(NotApplicable::because(format!("the last stage stands on {}, not on Debian itself", base.name())));
+            return Err(NotApplicable::because(format!(
+                "the last stage stands on {}, not on Debian itself",
+                base.name()
+            )));
         }
         let names = installed(&sheet, from)?;
         needs_no_shell(&sheet, from, input)?;
@@ -62,7 +65,9 @@ impl Move for Distilled {
                 key: None,
                 why: "an image from scratch has / where none is written".to_owned(),
             }],
-            notes: vec!["the image has no shell: look into it with a debug container or from the first stages".to_owned()],
+            notes: vec![
+                "the image has no shell: look into it with a debug container or from the first stages".to_owned(),
+            ],
             ..Step::of(Files {
                 dockerfile: write(&sheet, from, &names),
                 dockerignore: input.files.dockerignore.clone(),
@@ -83,14 +88,17 @@ fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Vec<String>, NotApplicabl
                 taken |= copy.from.is_some();
                 continue;
             }
-            Kind::Onbuild(_) => return Err(NotApplicable::because("ONBUILD: what is built on this image is not known")),
+            Kind::Onbuild(_) => {
+                return Err(NotApplicable::because("ONBUILD: what is built on this image is not known"));
+            }
             Kind::User(user) if user.chars().any(|c| !(c.is_ascii_digit() || c == ':')) && user.as_str() != "root" => {
                 return Err(NotApplicable::because(format!("the user {} is made by a command", user.as_str())));
             }
             _ => continue,
         }
         let chain = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default());
-        let chain = chain.ok_or_else(|| NotApplicable::because("a RUN of the last stage is more than commands joined by &&"))?;
+        let chain = chain
+            .ok_or_else(|| NotApplicable::because("a RUN of the last stage is more than commands joined by &&"))?;
         for link in &chain.links {
             if !is_plain_apt(link) {
                 return Err(NotApplicable::because(format!("`{}` runs in the last stage", link.line())));
@@ -100,7 +108,10 @@ fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Vec<String>, NotApplicabl
                     let Some(word) = link.words.get(at) else { continue };
                     let name = word.text.split(['=', ':', '/']).next().unwrap_or_default();
                     if !word.known || name.is_empty() || word.text.starts_with(['.', '/']) {
-                        return Err(NotApplicable::because(format!("{} hides which packages are installed", word.text)));
+                        return Err(NotApplicable::because(format!(
+                            "{} hides which packages are installed",
+                            word.text
+                        )));
                     }
                     names.push(name.to_owned());
                 }
@@ -119,7 +130,8 @@ fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Vec<String>, NotApplicabl
 }
 
 fn is_plain_apt(link: &Link) -> bool {
-    let list = |text: &str| text.starts_with('-') || text.starts_with("/var/lib/apt/") || text.starts_with("/var/cache/apt");
+    let list =
+        |text: &str| text.starts_with('-') || text.starts_with("/var/lib/apt/") || text.starts_with("/var/cache/apt");
     match link.program() {
         "apt-get" | "apt" => matches!(link.verb(), "update" | "install" | "clean"),
         "rm" => link.args().iter().all(|word| list(&word.text)),
@@ -151,13 +163,17 @@ fn needs_no_shell(sheet: &Sheet<'_>, from: usize, input: &Input<'_>) -> Result<(
         return Err(NotApplicable::because("nothing says what is started"));
     }
     let ignore = input.files.dockerignore.as_deref().map(|text| Ignore::parse(text).0);
-    for entry in input.listing.kept(ignore.as_ref()).filter(|entry| entry.kind == EntryKind::File && entry.size < 1 << 20) {
-        let source = [".py", ".rb", ".js", ".sh", ".pl"].iter().any(|end| entry.path.ends_with(end)) || !entry.name().contains('.');
+    for entry in
+        input.listing.kept(ignore.as_ref()).filter(|entry| entry.kind == EntryKind::File && entry.size < 1 << 20)
+    {
+        let source = [".py", ".rb", ".js", ".sh", ".pl"].iter().any(|end| entry.path.ends_with(end))
+            || !entry.name().contains('.');
         let Some(text) = source.then(|| (input.read)(&entry.path)).flatten() else { continue };
         if Dialect::of_shebang(&text).is_some_and(Dialect::is_unix_shell) {
             return Err(NotApplicable::because(format!("{} is a shell script", entry.path)));
         }
-        let others = ["subprocess", "os.system", "os.popen", "os.spawn", "pexpect", "child_process", "IO.popen", "Open3"];
+        let others =
+            ["subprocess", "os.system", "os.popen", "os.spawn", "pexpect", "child_process", "IO.popen", "Open3"];
         if let Some(how) = others.iter().find(|how| text.contains(**how)) {
             return Err(NotApplicable::because(format!("{} starts other programs ({how})", entry.path)));
         }
@@ -193,7 +209,11 @@ fn write(sheet: &Sheet<'_>, from: usize, names: &[String]) -> String {
                 first.push(gap).push(&sheet.bare(index));
                 last.push(sheet.lead(index)).push(&sheet.body(index));
             }
-            Kind::Env(pairs) if pairs.iter().any(|pair| pair.key.starts_with("DEBIAN_") || pair.key.to_ascii_lowercase().ends_with("_proxy")) => {
+            Kind::Env(pairs)
+                if pairs.iter().any(|pair| {
+                    pair.key.starts_with("DEBIAN_") || pair.key.to_ascii_lowercase().ends_with("_proxy")
+                }) =>
+            {
                 first.push(gap).push(&sheet.bare(index));
                 last.push(sheet.lead(index)).push(&sheet.body(index));
             }

@@ -36,7 +36,8 @@ impl Move for SourcesLast {
             return Err(NotApplicable::because(format!("the file does not parse: {}", error.message)));
         }
         let places = places(&sheet.file, input.base);
-        let copy = find(&sheet, &places).ok_or_else(|| NotApplicable::because("no COPY of the whole context stands before a RUN"))?;
+        let copy = find(&sheet, &places)
+            .ok_or_else(|| NotApplicable::because("no COPY of the whole context stands before a RUN"))?;
         let moved = follow(&sheet, &places, &copy, input)?;
         Ok(Step::of(Files { dockerfile: write(&sheet, &copy, &moved), dockerignore: input.files.dockerignore.clone() }))
     }
@@ -63,7 +64,11 @@ fn find(sheet: &Sheet<'_>, places: &[Place]) -> Option<Sources> {
             Kind::From(_) => found = None,
             Kind::Copy(copy) | Kind::Add(copy) => {
                 let whole = copy.sources.len() == 1 && copy.sources.iter().all(|source| clean(source).is_empty());
-                let plain = copy.from.is_none() && copy.chown.is_none() && copy.chmod.is_none() && !copy.link && copy.exclude.is_empty();
+                let plain = copy.from.is_none()
+                    && copy.chown.is_none()
+                    && copy.chmod.is_none()
+                    && !copy.link
+                    && copy.exclude.is_empty();
                 if whole && plain && instruction.heredocs.is_empty() && found.is_none() {
                     let place = places.get(index)?;
                     let into = place.expand(&copy.destination, sheet.file.escape).and_then(|to| place.absolute(&to));
@@ -118,7 +123,14 @@ fn follow(sheet: &Sheet<'_>, places: &[Place], copy: &Sources, input: &Input<'_>
                 }
             }
             // A later file of the context may replace one of the sources, or the other way round.
-            Kind::Copy(_) | Kind::Add(_) | Kind::From(_) | Kind::User(_) | Kind::Onbuild(_) | Kind::Unknown(_) | Kind::Broken(_) | Kind::Volume(_) => break,
+            Kind::Copy(_)
+            | Kind::Add(_)
+            | Kind::From(_)
+            | Kind::User(_)
+            | Kind::Onbuild(_)
+            | Kind::Unknown(_)
+            | Kind::Broken(_)
+            | Kind::Volume(_) => break,
             _ => {}
         }
     }
@@ -129,13 +141,20 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default().trim_end_matches('\\').trim_end()
 }
 
-fn needs(instruction: &Instruction<'_>, chain: Option<&Chain>, place: &Place, copy: &Sources, input: &Input<'_>) -> Needs {
+fn needs(
+    instruction: &Instruction<'_>,
+    chain: Option<&Chain>,
+    place: &Place,
+    copy: &Sources,
+    input: &Input<'_>,
+) -> Needs {
     let Some(chain) = chain else { return Needs::Sources };
     let Kind::Run(run) = &instruction.kind else { return Needs::Sources };
     if run.mounts.iter().any(|mount| mount.kind() == "bind") {
         return Needs::Sources;
     }
-    let inside = place.workdir.as_deref().is_some_and(|dir| dir == copy.into || dir.starts_with(&format!("{}/", copy.into)));
+    let inside =
+        place.workdir.as_deref().is_some_and(|dir| dir == copy.into || dir.starts_with(&format!("{}/", copy.into)));
     let mut files = Vec::new();
     for link in &chain.links {
         match link_needs(link, place, copy, inside, input) {
@@ -152,10 +171,24 @@ fn link_needs(link: &Link, place: &Place, copy: &Sources, inside: bool, input: &
     let mentions_sources = args.iter().any(|arg| arg.starts_with(&copy.into) || arg.starts_with("./") || *arg == ".");
     let decorated_into = link.decorated;
     match link.program() {
-        "apt-get" | "apt" if !decorated_into && !mentions_sources && !args.iter().any(|arg| arg.contains('/') && !arg.starts_with('-')) => Needs::Nothing,
-        "rm" if !mentions_sources && args.iter().all(|arg| arg.starts_with('-') || arg.starts_with('/')) => Needs::Nothing,
+        "apt-get" | "apt"
+            if !decorated_into
+                && !mentions_sources
+                && !args.iter().any(|arg| arg.contains('/') && !arg.starts_with('-')) =>
+        {
+            Needs::Nothing
+        }
+        "rm" if !mentions_sources && args.iter().all(|arg| arg.starts_with('-') || arg.starts_with('/')) => {
+            Needs::Nothing
+        }
         "set" | "true" | "useradd" | "groupadd" | "addgroup" | "adduser" if !mentions_sources => Needs::Nothing,
-        "mkdir" if args.iter().all(|arg| arg.starts_with('-') || (arg.starts_with('/') && !arg.starts_with(&copy.into))) => Needs::Nothing,
+        "mkdir"
+            if args
+                .iter()
+                .all(|arg| arg.starts_with('-') || (arg.starts_with('/') && !arg.starts_with(&copy.into))) =>
+        {
+            Needs::Nothing
+        }
         "pip" | "pip3" | "python" | "python3" => pip_needs(link, &args, place, copy, inside, input),
         "bundle" | "bundler" if matches!(link.verb(), "install" | "config" | "") => {
             let gemspec = input.listing.entries().iter().any(|entry| entry.path.ends_with(".gemspec"));
@@ -165,10 +198,16 @@ fn link_needs(link: &Link, place: &Place, copy: &Sources, inside: bool, input: &
             }
             manifests(&["Gemfile", "Gemfile.lock"], &["Gemfile"], input)
         }
-        "gem" if link.verb() == "install" && !args.iter().any(|arg| arg.ends_with(".gem") || arg.contains('/')) => Needs::Nothing,
+        "gem" if link.verb() == "install" && !args.iter().any(|arg| arg.ends_with(".gem") || arg.contains('/')) => {
+            Needs::Nothing
+        }
         "npm" if matches!(link.verb(), "install" | "ci" | "i") => npm_needs(link, &args, inside, input),
         "yarn" if matches!(link.verb(), "install" | "") && inside => {
-            if has_scripts(input) { Needs::Sources } else { manifests(&["package.json", "yarn.lock", ".yarnrc", ".npmrc"], &["package.json"], input) }
+            if has_scripts(input) {
+                Needs::Sources
+            } else {
+                manifests(&["package.json", "yarn.lock", ".yarnrc", ".npmrc"], &["package.json"], input)
+            }
         }
         "go" if link.verb() == "mod" && link.has("download") && inside => {
             let text = (input.read)("go.mod").unwrap_or_default();
@@ -208,7 +247,10 @@ fn pip_needs(link: &Link, args: &[&str], place: &Place, copy: &Sources, inside: 
         let file = match *word {
             "-r" | "--requirement" | "-c" | "--constraint" => words.next().copied(),
             "-e" | "--editable" | "." => return Needs::Sources,
-            word => match word.strip_prefix("--requirement=").or_else(|| word.strip_prefix("-r").filter(|tail| !tail.is_empty())) {
+            word => match word
+                .strip_prefix("--requirement=")
+                .or_else(|| word.strip_prefix("-r").filter(|tail| !tail.is_empty()))
+            {
                 Some(file) => Some(file),
                 None if word.starts_with('-') => None,
                 None if word.contains('/') && !word.contains("://") => return Needs::Sources,
@@ -226,7 +268,9 @@ fn pip_needs(link: &Link, args: &[&str], place: &Place, copy: &Sources, inside: 
         let Some(text) = (input.read)(relative) else { return Needs::Sources };
         // Another file, a path of the context, or an option that leads to one.
         let plain = text.lines().map(str::trim).all(|line| {
-            line.is_empty() || line.starts_with('#') || (!line.starts_with(['-', '.', '/']) && !line.contains("file:") && !line.contains(" @ ./"))
+            line.is_empty()
+                || line.starts_with('#')
+                || (!line.starts_with(['-', '.', '/']) && !line.contains("file:") && !line.contains(" @ ./"))
         });
         if !plain {
             return Needs::Sources;
@@ -239,7 +283,8 @@ fn pip_needs(link: &Link, args: &[&str], place: &Place, copy: &Sources, inside: 
 fn has_scripts(input: &Input<'_>) -> bool {
     let text = (input.read)("package.json").unwrap_or_default();
     let lifecycle = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
-    let unknown = text.is_empty() || text.contains("\"file:") || text.contains("\"link:") || text.contains("\"workspaces\"");
+    let unknown =
+        text.is_empty() || text.contains("\"file:") || text.contains("\"link:") || text.contains("\"workspaces\"");
     unknown || lifecycle.iter().any(|name| text.contains(&format!("\"{name}\"")))
 }
 

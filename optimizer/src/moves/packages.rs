@@ -13,11 +13,58 @@ pub(crate) enum Runtime {
 
 /// Compilers, their tools and package managers of languages.
 const TOOLS: &[&str] = &[
-    "autoconf", "automake", "autotools-dev", "binutils", "bison", "build-essential", "cargo", "clang", "cmake", "cpp", "dh-python",
-    "dpkg-dev", "fakeroot", "flex", "g++", "gcc", "gettext", "gfortran", "libtool", "linux-headers-amd64", "linux-libc-dev", "llvm",
-    "m4", "make", "meson", "nasm", "ninja-build", "patch", "pkg-config", "pkgconf", "python3-dev", "python3-pip", "python3-setuptools",
-    "python3-venv", "python3-virtualenv", "python3-wheel", "python-pip", "python-dev", "python-setuptools", "python3-all-dev", "rustc",
-    "swig", "virtualenv", "yasm", "ruby-dev", "ruby-all-dev", "libc6-dev", "libc-dev", "libstdc++-12-dev", "golang", "golang-go", "npm",
+    "autoconf",
+    "automake",
+    "autotools-dev",
+    "binutils",
+    "bison",
+    "build-essential",
+    "cargo",
+    "clang",
+    "cmake",
+    "cpp",
+    "dh-python",
+    "dpkg-dev",
+    "fakeroot",
+    "flex",
+    "g++",
+    "gcc",
+    "gettext",
+    "gfortran",
+    "libtool",
+    "linux-headers-amd64",
+    "linux-libc-dev",
+    "llvm",
+    "m4",
+    "make",
+    "meson",
+    "nasm",
+    "ninja-build",
+    "patch",
+    "pkg-config",
+    "pkgconf",
+    "python3-dev",
+    "python3-pip",
+    "python3-setuptools",
+    "python3-venv",
+    "python3-virtualenv",
+    "python3-wheel",
+    "python-pip",
+    "python-dev",
+    "python-setuptools",
+    "python3-all-dev",
+    "rustc",
+    "swig",
+    "virtualenv",
+    "yasm",
+    "ruby-dev",
+    "ruby-all-dev",
+    "libc6-dev",
+    "libc-dev",
+    "libstdc++-12-dev",
+    "golang",
+    "golang-go",
+    "npm",
 ];
 
 /// Header packages and the libraries beside them, as Debian 12 names both.
@@ -84,7 +131,8 @@ pub(crate) fn runtime_of(package: &str, release: Option<&str>) -> Runtime {
 /// `gcc-12`, `python3.11-dev`, `ruby3.1-dev`
 fn is_versioned_tool(name: &str) -> bool {
     let numbered = |prefix: &str| {
-        name.strip_prefix(prefix).is_some_and(|tail| !tail.is_empty() && tail.chars().all(|c| c.is_ascii_digit() || c == '.'))
+        name.strip_prefix(prefix)
+            .is_some_and(|tail| !tail.is_empty() && tail.chars().all(|c| c.is_ascii_digit() || c == '.'))
     };
     let between = |head: &str, tail: &str| {
         name.strip_prefix(head)
@@ -100,9 +148,37 @@ fn is_versioned_tool(name: &str) -> bool {
 /// Programs that come with the packages a final image has not.
 pub(crate) fn is_build_tool(program: &str) -> bool {
     const PROGRAMS: &[&str] = &[
-        "make", "cmake", "gcc", "g++", "cc", "c++", "ld", "pip", "pip3", "python3-config", "autoconf", "automake", "libtool", "cargo",
-        "rustc", "go", "meson", "ninja", "virtualenv", "npm", "npx", "yarn", "pnpm", "gem", "bundle", "bundler", "configure", "pkg-config",
-        "pipenv", "poetry", "uv",
+        "make",
+        "cmake",
+        "gcc",
+        "g++",
+        "cc",
+        "c++",
+        "ld",
+        "pip",
+        "pip3",
+        "python3-config",
+        "autoconf",
+        "automake",
+        "libtool",
+        "cargo",
+        "rustc",
+        "go",
+        "meson",
+        "ninja",
+        "virtualenv",
+        "npm",
+        "npx",
+        "yarn",
+        "pnpm",
+        "gem",
+        "bundle",
+        "bundler",
+        "configure",
+        "pkg-config",
+        "pipenv",
+        "poetry",
+        "uv",
     ];
     PROGRAMS.contains(&program)
 }

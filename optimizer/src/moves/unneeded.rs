@@ -14,8 +14,19 @@ use plimsoll_parser::{Edit, TextRange};
 pub(crate) struct BuildTools;
 
 /// Package managers of languages: whoever installs them uses them.
-const INSTALLERS: &[&str] =
-    &["python3-pip", "python-pip", "python3-venv", "python3-virtualenv", "virtualenv", "npm", "cargo", "rustc", "golang", "golang-go", "make"];
+const INSTALLERS: &[&str] = &[
+    "python3-pip",
+    "python-pip",
+    "python3-venv",
+    "python3-virtualenv",
+    "virtualenv",
+    "npm",
+    "cargo",
+    "rustc",
+    "golang",
+    "golang-go",
+    "make",
+];
 
 impl Move for BuildTools {
     fn name(&self) -> &'static str {
@@ -38,8 +49,15 @@ impl Move for BuildTools {
         let mut edits: Vec<Edit> = Vec::new();
         let mut left_out: Vec<String> = Vec::new();
         for (index, instruction) in sheet.instructions() {
-            let Some(chain) = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default()) else { continue };
-            if let Some(tool) = chain.links.iter().map(Link::program).find(|tool| matches!(*tool, "make" | "gcc" | "g++" | "cc" | "cmake")) {
+            let Some(chain) = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default()) else {
+                continue;
+            };
+            if let Some(tool) = chain
+                .links
+                .iter()
+                .map(Link::program)
+                .find(|tool| matches!(*tool, "make" | "gcc" | "g++" | "cc" | "cmake"))
+            {
                 return Err(NotApplicable::because(format!("{tool} is used")));
             }
             let mut gone = vec![false; chain.links.len()];
@@ -66,7 +84,8 @@ impl Move for BuildTools {
             if gone.contains(&true) && stays == 0 {
                 for (at, link) in chain.links.iter().enumerate() {
                     let list = |word: &Word| word.text.starts_with('-') || word.text.starts_with("/var/lib/apt/");
-                    let serves = matches!(link.program(), "apt-get" | "apt") || (link.program() == "rm" && link.args().iter().all(list));
+                    let serves = matches!(link.program(), "apt-get" | "apt")
+                        || (link.program() == "rm" && link.args().iter().all(list));
                     if let (true, Some(gone)) = (serves, gone.get_mut(at)) {
                         *gone = true;
                     }
@@ -101,7 +120,8 @@ fn is_apt_install(link: &Link) -> bool {
 
 /// The indices of an install command's words that are packages.
 pub(super) fn packages(link: &Link) -> Vec<usize> {
-    const WITH_VALUE: &[&str] = &["-t", "-o", "-c", "--target-release", "--option", "--default-release", "--config-file"];
+    const WITH_VALUE: &[&str] =
+        &["-t", "-o", "-c", "--target-release", "--option", "--default-release", "--config-file"];
     let mut verb = false;
     let mut value = false;
     let mut found = Vec::new();

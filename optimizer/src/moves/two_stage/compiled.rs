@@ -30,7 +30,13 @@ impl Ecosystem for Compiler {
             "cargo" => cargo(&args, around),
             "rustup" => Ok(Does::Serves),
             "make" | "ninja" | "meson" | "cmake" | "configure" => {
-                if link.decorated || args.iter().any(|arg| ["DESTDIR", "PREFIX", "prefix", "--prefix", "-C", "--directory", "-DCMAKE_INSTALL_PREFIX"].iter().any(|name| arg.starts_with(name))) {
+                if link.decorated
+                    || args.iter().any(|arg| {
+                        ["DESTDIR", "PREFIX", "prefix", "--prefix", "-C", "--directory", "-DCMAKE_INSTALL_PREFIX"]
+                            .iter()
+                            .any(|name| arg.starts_with(name))
+                    })
+                {
                     return Err(NotApplicable::because(format!("where {} writes to is set by hand", link.program())));
                 }
                 let installs = args.iter().any(|arg| arg.starts_with("install") || *arg == "--install");
@@ -104,27 +110,47 @@ impl Ecosystem for Compiler {
 fn output<'a>(args: &[&'a str]) -> Option<&'a str> {
     args.iter().enumerate().find_map(|(at, arg)| match *arg {
         "-o" => args.get(at + 1).copied(),
-        arg => arg.strip_prefix("-o").map(|path| path.trim_start_matches('=')).filter(|path| !path.is_empty() && arg.starts_with("-o")),
+        arg => arg
+            .strip_prefix("-o")
+            .map(|path| path.trim_start_matches('='))
+            .filter(|path| !path.is_empty() && arg.starts_with("-o")),
     })
 }
 
 fn file(path: &str, around: &Around<'_>) -> Result<Does, NotApplicable> {
     let path = around.place.absolute(path);
-    path.map(|path| Does::Installs(vec![path])).ok_or_else(|| NotApplicable::because("where the program is written to is not known"))
+    path.map(|path| Does::Installs(vec![path]))
+        .ok_or_else(|| NotApplicable::because("where the program is written to is not known"))
 }
 
 fn directory(around: &Around<'_>) -> Result<Does, NotApplicable> {
     let path = around.place.workdir.clone();
-    path.map(|path| Does::Installs(vec![path])).ok_or_else(|| NotApplicable::because("the directory that it is compiled in is not known"))
+    path.map(|path| Does::Installs(vec![path]))
+        .ok_or_else(|| NotApplicable::because("the directory that it is compiled in is not known"))
 }
 
 fn cargo(args: &[&str], around: &Around<'_>) -> Result<Does, NotApplicable> {
     match args.iter().find(|arg| !arg.starts_with(['-', '+'])).copied() {
         Some("build") => {}
         Some("fetch" | "test" | "clippy" | "fmt" | "vendor" | "update") => return Ok(Does::Serves),
-        verb => return Err(NotApplicable::because(format!("where cargo {} writes to is not known", verb.unwrap_or_default()))),
+        verb => {
+            return Err(NotApplicable::because(format!(
+                "where cargo {} writes to is not known",
+                verb.unwrap_or_default()
+            )));
+        }
     }
-    let other = ["--target", "--target-dir", "--manifest-path", "--profile", "--workspace", "-p", "--package", "--bin", "--example"];
+    let other = [
+        "--target",
+        "--target-dir",
+        "--manifest-path",
+        "--profile",
+        "--workspace",
+        "-p",
+        "--package",
+        "--bin",
+        "--example",
+    ];
     if args.iter().any(|arg| other.iter().any(|name| arg.split('=').next() == Some(name))) {
         return Err(NotApplicable::because("where cargo build writes to is set by hand"));
     }
@@ -135,7 +161,11 @@ fn cargo(args: &[&str], around: &Around<'_>) -> Result<Does, NotApplicable> {
         if line.starts_with('[') {
             package = matches!(line, "[package]" | "[[bin]]");
         }
-        let value = line.strip_prefix("name").map(str::trim_start).and_then(|rest| rest.strip_prefix('=')).filter(|_| package)?;
+        let value = line
+            .strip_prefix("name")
+            .map(str::trim_start)
+            .and_then(|rest| rest.strip_prefix('='))
+            .filter(|_| package)?;
         Some(value.trim().trim_matches(['"', '\'']).to_owned())
     });
     let name = name.ok_or_else(|| NotApplicable::because("Cargo.toml does not say what is built"))?;

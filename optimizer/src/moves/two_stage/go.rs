@@ -52,13 +52,19 @@ impl Move for GoBinary {
         let shell_needed = sheet.instructions().find_map(|(_, instruction)| match &instruction.kind {
             Kind::Cmd(Command::Shell(_)) => Some("CMD"),
             Kind::Entrypoint(Command::Shell(_)) => Some("ENTRYPOINT"),
-            Kind::Healthcheck(plimsoll_parser::syntax::Healthcheck::Cmd { command: Command::Shell(_), .. }) => Some("HEALTHCHECK"),
+            Kind::Healthcheck(plimsoll_parser::syntax::Healthcheck::Cmd { command: Command::Shell(_), .. }) => {
+                Some("HEALTHCHECK")
+            }
             _ => None,
         });
         let minimal = match shell_needed {
             // busybox has a shell and needs no library either.
             Some(_) if (input.available)("busybox:latest") => "busybox:latest",
-            Some(what) => return Err(NotApplicable::because(format!("{what} needs a shell, and no small image with one can be had"))),
+            Some(what) => {
+                return Err(NotApplicable::because(format!(
+                    "{what} needs a shell, and no small image with one can be had"
+                )));
+            }
             None => static_base(input.available).unwrap_or("scratch"),
         };
         write(input, &sheet, from, &places, &build, minimal)
@@ -148,13 +154,20 @@ fn binary_of(link: &Link, verb: &str, place: &Place, input: &Input<'_>) -> Resul
     let name = match target {
         None | Some("." | "./") => {
             let module = (input.read)("go.mod").unwrap_or_default();
-            let line = module.lines().find_map(|line| line.trim().strip_prefix("module ")).map(str::trim).map(str::to_owned);
+            let line =
+                module.lines().find_map(|line| line.trim().strip_prefix("module ")).map(str::trim).map(str::to_owned);
             let directory = place.workdir.as_deref().and_then(|path| path.rsplit('/').next()).map(str::to_owned);
             line.and_then(|path| path.trim_matches('"').rsplit('/').next().map(str::to_owned)).or(directory)
         }
-        Some(target) if target.ends_with(".go") => target.rsplit('/').next().map(|file| file.trim_end_matches(".go").to_owned()),
+        Some(target) if target.ends_with(".go") => {
+            target.rsplit('/').next().map(|file| file.trim_end_matches(".go").to_owned())
+        }
         Some(target) if target.contains("...") => None,
-        Some(target) => target.trim_end_matches('/').rsplit('/').next().map(|name| name.split('@').next().unwrap_or(name).to_owned()),
+        Some(target) => target
+            .trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .map(|name| name.split('@').next().unwrap_or(name).to_owned()),
     };
     if verb == "install" {
         return name.map(|name| format!("/go/bin/{name}")).ok_or_else(unknown);
@@ -202,18 +215,24 @@ fn files_read<'l>(input: &Input<'l>, ignore: Option<&Ignore>) -> Vec<&'l Entry> 
     let named = |path: &str| {
         literals.iter().any(|literal| {
             let literal = literal.trim_start_matches('/').trim_end_matches(['/', '*']).trim_end_matches('/');
-            !literal.is_empty() && (literal == path || literal.starts_with(&format!("{path}/")) || literal.ends_with(&format!("/{path}")))
+            !literal.is_empty()
+                && (literal == path
+                    || literal.starts_with(&format!("{path}/"))
+                    || literal.ends_with(&format!("/{path}")))
         })
     };
     let source_file = |entry: &Entry| {
         let name = entry.name();
-        entry.path.ends_with(".go") || matches!(name, "go.mod" | "go.sum" | "go.work" | "Makefile" | ".dockerignore" | ".gitignore")
+        entry.path.ends_with(".go")
+            || matches!(name, "go.mod" | "go.sum" | "go.work" | "Makefile" | ".dockerignore" | ".gitignore")
             || name.starts_with("Dockerfile")
     };
     let mut taken: Vec<&'l Entry> = Vec::new();
     for entry in input.listing.entries() {
         let excluded = ignore.is_some_and(|ignore| ignore.is_excluded(&entry.path));
-        let below = taken.iter().any(|root| entry.path.strip_prefix(root.path.as_str()).is_some_and(|tail| tail.starts_with('/')));
+        let below = taken
+            .iter()
+            .any(|root| entry.path.strip_prefix(root.path.as_str()).is_some_and(|tail| tail.starts_with('/')));
         let hidden = entry.path.starts_with(".git");
         if excluded || below || hidden || source_file(entry) {
             continue;
@@ -278,7 +297,9 @@ fn write(
                         last.push(&format!("COPY {} {to}\n", entry.path));
                     }
                 } else if !files.is_empty() {
-                    return Err(NotApplicable::because("the files that the program reads are copied in a way that is not understood"));
+                    return Err(NotApplicable::because(
+                        "the files that the program reads are copied in a way that is not understood",
+                    ));
                 }
             }
             Kind::Run(_) => {
@@ -315,7 +336,11 @@ fn write(
                 first.push(gap).push(&sheet.bare(index));
                 last.push(sheet.lead(index)).push(&sheet.body(index));
             }
-            Kind::User(user) if minimal != "busybox:latest" && user.chars().any(|c| !(c.is_ascii_digit() || c == ':')) && user.as_str() != "root" => {
+            Kind::User(user)
+                if minimal != "busybox:latest"
+                    && user.chars().any(|c| !(c.is_ascii_digit() || c == ':'))
+                    && user.as_str() != "root" =>
+            {
                 return Err(NotApplicable::because(format!("the user {} is made by a command", user.as_str())));
             }
             Kind::Onbuild(_) | Kind::Unknown(_) | Kind::Broken(_) => {
@@ -330,7 +355,8 @@ fn write(
     for entry in &files {
         notes.push(format!("{} is named in the sources and copied", entry.path));
     }
-    let change = |field, key: Option<&str>, why: &str| ConfigChange { field, key: key.map(str::to_owned), why: why.to_owned() };
+    let change =
+        |field, key: Option<&str>, why: &str| ConfigChange { field, key: key.map(str::to_owned), why: why.to_owned() };
     let env = |key| change(ConfigField::Env, Some(key), "of the image of Go; the program does not need it");
     Ok(Step {
         files: Files { dockerfile: text.finish(), dockerignore: input.files.dockerignore.clone() },

@@ -118,7 +118,11 @@ enum Part {
     Both,
     Last,
     /// Text for the first stage and for the last one.
-    Split { build: Option<String>, last: Option<String>, fetches: bool },
+    Split {
+        build: Option<String>,
+        last: Option<String>,
+        fetches: bool,
+    },
 }
 
 impl Move for Installed {
@@ -181,7 +185,8 @@ fn split(
         for link in chain.iter().flat_map(|chain| &chain.links) {
             if link.program() == "cd" && link.words.len() == 2 {
                 // The commands after it run there; whether it is needed itself is seen when they are known.
-                place.workdir = link.args().first().filter(|word| word.known).and_then(|word| place.absolute(&word.text));
+                place.workdir =
+                    link.args().first().filter(|word| word.known).and_then(|word| place.absolute(&word.text));
                 does.push(Does::Serves);
                 continue;
             }
@@ -196,8 +201,20 @@ fn split(
             }
             does.push(what);
         }
+        // What an installer's cache is emptied by goes where the installer goes.
+        if does.iter().any(|what| matches!(what, Does::Installs(_))) {
+            for (link, what) in chain.iter().flat_map(|chain| &chain.links).zip(&mut does) {
+                let paths = || link.args().iter().filter(|word| !word.text.starts_with('-'));
+                if link.program() == "rm"
+                    && paths().all(|word| word.text.contains("cache") && !word.text.starts_with("/var/cache"))
+                {
+                    *what = Does::Serves;
+                }
+            }
+        }
         // A cd goes with the installation that it is for, and stays where something else runs after it.
-        let is_cd = |at: usize| chain.as_ref().and_then(|chain| chain.links.get(at)).is_some_and(|link| link.program() == "cd");
+        let is_cd =
+            |at: usize| chain.as_ref().and_then(|chain| chain.links.get(at)).is_some_and(|link| link.program() == "cd");
         let others = does.iter().any(|what| matches!(what, Does::Other));
         let installs = does.iter().any(|what| matches!(what, Does::Installs(_)));
         if others || !installs {
@@ -213,7 +230,9 @@ fn split(
     };
     // What lies in another product comes with it.
     let all = products.clone();
-    products.retain(|path| !all.iter().any(|other| other != path && path.starts_with(&format!("{}/", other.trim_end_matches('/')))));
+    products.retain(|path| {
+        !all.iter().any(|other| other != path && path.starts_with(&format!("{}/", other.trim_end_matches('/'))))
+    });
     if let Some(objection) = ecosystem.objection(sheet, &products) {
         return Err(NotApplicable::because(objection));
     }
@@ -226,7 +245,9 @@ fn split(
     }
     let slimmer = ecosystem.last_base(base, input.available);
     if slimmer.is_none() && apt.left_behind.is_empty() {
-        return Err(NotApplicable::because("nothing would stay behind: the base has no smaller variant and no build tool is installed"));
+        return Err(NotApplicable::because(
+            "nothing would stay behind: the base has no smaller variant and no build tool is installed",
+        ));
     }
     let place = places.get(last).cloned().unwrap_or_default();
     let prelude = ecosystem.prelude(&products, &Around { base, place: &place, input });
@@ -237,7 +258,8 @@ fn split(
         return Err(NotApplicable::because("the file has no FROM"));
     };
     let final_base = slimmer.unwrap_or_else(|| written.image.to_string());
-    let build_name = if written.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("build")) { "builder" } else { "build" };
+    let build_name =
+        if written.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("build")) { "builder" } else { "build" };
     let fetch = {
         let mut text = String::new();
         if !ecosystem.comment().is_empty() {
@@ -353,7 +375,9 @@ fn part_of(
             None => {
                 let text = sheet.bare(index);
                 if let Some(word) = suspicious(&text, base) {
-                    return Err(NotApplicable::because(format!("a RUN with {word} is more than commands joined by &&")));
+                    return Err(NotApplicable::because(format!(
+                        "a RUN with {word} is more than commands joined by &&"
+                    )));
                 }
                 if before { Part::Both } else { Part::Last }
             }
@@ -398,7 +422,8 @@ fn run_part(
     let serves = does.iter().any(|does| !matches!(does, Does::Other));
     let mut edits = Vec::new();
     let gone = |at: usize| {
-        !matches!(does.get(at), Some(Does::Other)) || (apt.nothing_stays && chain.links.get(at).is_some_and(Apt::is_part))
+        !matches!(does.get(at), Some(Does::Other))
+            || (apt.nothing_stays && chain.links.get(at).is_some_and(Apt::is_part))
     };
     let some_gone = (0..chain.links.len()).any(gone);
     let remaining = chain.without(&gone);
@@ -457,11 +482,18 @@ fn copied_again(sheet: &Sheet<'_>, places: &[Place], index: usize, last: usize) 
         let path = plimsoll_analyzer::context::clean(source);
         !path.is_empty() && !path.contains('/')
     });
-    let named = copy.sources.len() == 1 && copy.sources.iter().all(|source| to.rsplit('/').next() == Some(source.as_str()));
+    let named =
+        copy.sources.len() == 1 && copy.sources.iter().all(|source| to.rsplit('/').next() == Some(source.as_str()));
     sheet.instructions().skip(last + 1).any(|(later, _)| {
         into(later).is_some_and(|(whole, target)| {
             let all = whole.sources.iter().all(|source| plimsoll_analyzer::context::clean(source).is_empty());
-            let same = if folder { target == to } else { named && to.strip_suffix(&format!("/{}", copy.sources.first().map_or("", |s| s.as_str()))) == Some(target.as_str()) };
+            let same = if folder {
+                target == to
+            } else {
+                named
+                    && to.strip_suffix(&format!("/{}", copy.sources.first().map_or("", |s| s.as_str())))
+                        == Some(target.as_str())
+            };
             all && at_the_top && same
         })
     })
@@ -512,10 +544,21 @@ impl Apt {
     /// Whether a command is one of apt's or cleans up behind it.
     fn is_part(link: &Link) -> bool {
         matches!(link.program(), "apt-get" | "apt")
-            || (link.program() == "rm" && link.args().iter().all(|word| word.text.starts_with('-') || word.text.starts_with("/var/lib/apt/") || word.text.starts_with("/var/cache/apt")))
+            || (link.program() == "rm"
+                && link.args().iter().all(|word| {
+                    word.text.starts_with('-')
+                        || word.text.starts_with("/var/lib/apt/")
+                        || word.text.starts_with("/var/cache/apt")
+                }))
     }
 
-    fn read(&mut self, index: usize, link: &Link, base: &BaseImage, ecosystem: &dyn Ecosystem) -> Result<(), NotApplicable> {
+    fn read(
+        &mut self,
+        index: usize,
+        link: &Link,
+        base: &BaseImage,
+        ecosystem: &dyn Ecosystem,
+    ) -> Result<(), NotApplicable> {
         if !matches!(link.program(), "apt-get" | "apt") || link.verb() != "install" {
             return Ok(());
         }
@@ -531,7 +574,10 @@ impl Apt {
                         return false;
                     }
                     if word.text.starts_with('-') {
-                        value = matches!(word.text.as_str(), "-t" | "-o" | "-c" | "--target-release" | "--option" | "--default-release");
+                        value = matches!(
+                            word.text.as_str(),
+                            "-t" | "-o" | "-c" | "--target-release" | "--option" | "--default-release"
+                        );
                         return false;
                     }
                     !std::mem::take(&mut skip)
@@ -546,8 +592,11 @@ impl Apt {
             let Some(before) = link.words.get(at - 1) else { continue };
             let whole = TextRange { start: before.range.end, end: word.range.end };
             let put = |packages: &[&str], named: &mut BTreeSet<String>| {
-                let new: Vec<&str> =
-                    packages.iter().copied().filter(|package| !all.contains(package) && named.insert((*package).to_owned())).collect();
+                let new: Vec<&str> = packages
+                    .iter()
+                    .copied()
+                    .filter(|package| !all.contains(package) && named.insert((*package).to_owned()))
+                    .collect();
                 new.join(" ")
             };
             let replacement = match runtime_of(&word.text, base.release()) {
@@ -556,7 +605,9 @@ impl Apt {
                     self.stays += 1;
                     continue;
                 }
-                Runtime::Nothing => ecosystem.implied(&word.text).map(|package| put(&[package], &mut self.named)).unwrap_or_default(),
+                Runtime::Nothing => {
+                    ecosystem.implied(&word.text).map(|package| put(&[package], &mut self.named)).unwrap_or_default()
+                }
                 Runtime::Libraries(libraries) => {
                     self.libraries.extend(libraries.iter().map(|library| (*library).to_owned()));
                     put(libraries, &mut self.named)
@@ -582,7 +633,7 @@ impl Apt {
 pub(super) fn command_line(command: &Command<'_>) -> String {
     match command {
         Command::Shell(text) => text.text.to_string(),
-        Command::Exec { words, .. } => words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" "),
+        Command::Exec { words, .. } => words.iter().map(plimsoll_parser::Text::as_str).collect::<Vec<_>>().join(" "),
     }
 }
 

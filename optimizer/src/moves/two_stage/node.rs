@@ -46,7 +46,8 @@ impl Ecosystem for Modules {
 
 fn project(around: &Around<'_>) -> Result<Does, NotApplicable> {
     let workdir = around.place.workdir.as_deref().filter(|path| path.len() > 1);
-    let workdir = workdir.ok_or_else(|| NotApplicable::because("a script of the project runs in a directory that is not known"))?;
+    let workdir = workdir
+        .ok_or_else(|| NotApplicable::because("a script of the project runs in a directory that is not known"))?;
     Ok(Does::Installs(vec![workdir.to_owned()]))
 }
 

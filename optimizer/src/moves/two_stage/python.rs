@@ -36,7 +36,9 @@ impl Ecosystem for Pip {
         if args.iter().any(|arg| matches!(*arg, "-e" | "--editable") || arg.starts_with("--editable=")) {
             return Err(NotApplicable::because("pip installs in editable mode: the sources are the installation"));
         }
-        if args.iter().any(|arg| arg.starts_with("--root")) && !args.iter().any(|arg| arg.starts_with("--root-user-action")) {
+        if args.iter().any(|arg| arg.starts_with("--root"))
+            && !args.iter().any(|arg| arg.starts_with("--root-user-action"))
+        {
             return Err(NotApplicable::because("pip installs below another root"));
         }
         let names: Vec<&str> = positional(&args);
@@ -70,7 +72,10 @@ impl Ecosystem for Pip {
     }
 
     fn prelude(&self, products: &BTreeSet<String>, around: &Around<'_>) -> Prelude {
-        if around.base.kind != BaseKind::Python || !products.contains(ENVIRONMENT) || around.place.env.contains_key("VIRTUAL_ENV") {
+        if around.base.kind != BaseKind::Python
+            || !products.contains(ENVIRONMENT)
+            || around.place.env.contains_key("VIRTUAL_ENV")
+        {
             return Prelude::default();
         }
         if around.place.env.get("PATH").is_some_and(|path| path.contains(ENVIRONMENT)) {
@@ -175,8 +180,26 @@ fn value_of<'a>(args: &[&'a str], names: &[&str]) -> Option<&'a str> {
 /// What pip is asked to install by name.
 fn positional<'a>(args: &[&'a str]) -> Vec<&'a str> {
     const WITH_VALUE: &[&str] = &[
-        "-r", "--requirement", "-c", "--constraint", "-t", "--target", "--prefix", "-i", "--index-url", "--extra-index-url", "-f",
-        "--find-links", "--trusted-host", "--timeout", "--retries", "--proxy", "--cert", "--src", "--platform", "--python-version",
+        "-r",
+        "--requirement",
+        "-c",
+        "--constraint",
+        "-t",
+        "--target",
+        "--prefix",
+        "-i",
+        "--index-url",
+        "--extra-index-url",
+        "-f",
+        "--find-links",
+        "--trusted-host",
+        "--timeout",
+        "--retries",
+        "--proxy",
+        "--cert",
+        "--src",
+        "--platform",
+        "--python-version",
     ];
     let mut names = Vec::new();
     let mut args = args.iter();

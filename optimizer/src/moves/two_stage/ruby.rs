@@ -53,7 +53,8 @@ impl Ecosystem for Gems {
         }
         if bundler {
             let workdir = around.place.workdir.as_deref();
-            let workdir = workdir.ok_or_else(|| NotApplicable::because("bundler runs in a directory that is not known"))?;
+            let workdir =
+                workdir.ok_or_else(|| NotApplicable::because("bundler runs in a directory that is not known"))?;
             if around.input.listing.get("Gemfile.lock").is_none() {
                 paths.push(format!("{workdir}/Gemfile.lock"));
             }
