@@ -26,6 +26,7 @@ const TESTS: &[common::Test] = &[
     ("a health check is run", health_check),
     ("a service that ignores its stop signal is killed at once", deaf_service),
     ("nothing to start", nothing_to_start),
+    ("a port is forwarded", forwarded),
 ];
 
 /// `httpd` of busybox in the foreground, serving what is in `/www`.
@@ -179,6 +180,26 @@ fn nothing_to_start(root: &Root) {
     let error = session("{\"Entrypoint\":[\"gone\"]}").discover().unwrap_err();
     assert!(error.is_start() && error.to_string().starts_with("failed to run gone: ENOENT"), "{error}");
     assert!(session("{\"Cmd\":[\"true\"],\"User\":\"eve\"}").discover().unwrap_err().is_start());
+}
+
+fn forwarded(_: &Root) {
+    use std::io::{Read, Write};
+    let root = web_root("through\n");
+    let mut process = root.sh(SERVE);
+    process.network = Network::Private;
+    let mut container = exec::spawn(&process).unwrap();
+    probe::wait_for_port(&mut container, 8080, Duration::from_secs(10)).unwrap();
+    let forwarder = exec::Forwarder::start(&container, "127.0.0.1:0".parse().unwrap(), 8080).unwrap();
+    for _ in 0..3 {
+        let mut stream = std::net::TcpStream::connect(forwarder.address()).unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.") && answer.ends_with("through\n"), "{answer}");
+    }
+    let address = forwarder.address();
+    drop(forwarder);
+    assert!(std::net::TcpStream::connect(address).is_err());
 }
 
 fn main() -> ExitCode {

@@ -46,6 +46,8 @@ const TESTS: &[common::Test] = &[
     ("the working directory", working_directory),
     ("no descriptor leaks", no_leaks),
     ("the filter refuses", filter),
+    ("limits hold where they can be set", limits),
+    ("a terminal", terminal),
 ];
 
 fn output_and_exit_code(root: &Root) {
@@ -377,6 +379,50 @@ fn filter(root: &Root) {
     assert!(!run(&process).success());
     process.seccomp = Seccomp::Unconfined;
     assert!(run(&process).success());
+}
+
+fn limits(root: &Root) {
+    let mut process = root.sh("i=0; while [ $i -lt 20 ]; do sleep 1 & i=$((i+1)); done; wait");
+    process.limits.pids = Some(8);
+    match exec::run(&process) {
+        Ok(outcome) => assert!(text(&outcome.stderr).contains("can't fork"), "{}", text(&outcome.stderr)),
+        Err(error) => {
+            assert_eq!(error.step, SetupStep::ControlGroup);
+            assert!(error.help().is_some());
+            println!("SKIPPED the limits: {error}");
+            return;
+        }
+    }
+    process.limits.pids = None;
+    process.limits.memory = Some(16 << 20);
+    process.args[2] = "dd if=/dev/zero of=/dev/null bs=64M count=1".to_owned();
+    assert!(!run(&process).success(), "64 MiB do not fit into 16");
+    process.args[2] = "dd if=/dev/zero of=/dev/null bs=1M count=1 2>/dev/null && echo fits".to_owned();
+    process.limits.cpus = Some(1.5);
+    assert_eq!(out(&process), "fits\n");
+    let name = format!("plimsoll-{}-", std::process::id());
+    let left = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let left = left.lines().filter(|line| line.contains(" - cgroup")).filter_map(|line| line.split(' ').nth(4));
+    for point in left {
+        let entries = fs::read_dir(point).into_iter().flatten().flatten();
+        assert!(entries.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(&name)), "{point}");
+    }
+}
+
+fn terminal(root: &Root) {
+    use std::io::Read;
+    let mut process = root.sh(
+        "test -t 0 && test -t 1 && test -t 2 && echo tty >/dev/tty; stat -c %u /dev/pts/0; readlink /proc/self/fd/0",
+    );
+    process.terminal = true;
+    process.user = User::ids(1000, 1001);
+    let mut container = exec::spawn(&process).unwrap();
+    let mut master = fs::File::from(container.take_terminal().unwrap());
+    let mut bytes = Vec::new();
+    // EIO is how a terminal ends.
+    let _ = master.read_to_end(&mut bytes);
+    assert_eq!(text(&bytes), "tty\r\n1000\r\n/dev/pts/0\r\n");
+    assert!(container.wait().unwrap().success());
 }
 
 fn main() -> ExitCode {

@@ -10,7 +10,7 @@ mod tree;
 use serde::Serialize;
 
 pub use config::{RuntimeConfig, compare_configs};
-pub use normalize::{NOISE, NORMALIZERS, Noise, Normalizer, normalize};
+pub use normalize::{Compared, NOISE, NORMALIZERS, Noise, Normalizer, normalize};
 pub use tree::{TreeError, TreeOptions, compare_trees};
 
 /// What two images may differ in.

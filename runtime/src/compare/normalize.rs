@@ -10,8 +10,11 @@ pub struct Noise {
     /// Why they differ.
     pub why: &'static str,
     /// What is compared of such a file; `None`: nothing, not even whether it is there.
-    pub compared: Option<fn(&[u8]) -> Vec<u8>>,
+    pub compared: Option<Compared>,
 }
+
+/// Takes the noise out of a file's bytes.
+pub type Compared = fn(&[u8]) -> Vec<u8>;
 
 /// Every noise list there is.
 pub const NOISE: &[Noise] = &[

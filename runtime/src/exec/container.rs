@@ -14,15 +14,18 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::pipe2;
 
+use super::cgroup::ControlGroups;
 use super::collect::{Background, Captured, Streams};
 use super::mount_points::{MountPoints, PointKind};
 use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
 use super::{
-    Capabilities, EtcFiles, ExecError, Input, Mount, MountKind, Output, Process, Seccomp, Security, SetupStep, sys,
+    Capabilities, EtcFiles, ExecError, Input, Mount, MountKind, Output, Process, Seccomp, Security, SetupStep, pty,
+    sys, terminal,
 };
 use crate::userns;
 
@@ -35,8 +38,15 @@ pub struct Container {
     own_network: bool,
     output: Background,
     outcome: Option<Outcome>,
-    // After the process, which may hold them busy.
-    _points: MountPoints,
+    terminal: Option<OwnedFd>,
+    _kept: Kept,
+}
+
+/// What exists for a container; goes after its process, which holds it busy.
+#[derive(Debug, Default)]
+struct Kept {
+    points: MountPoints,
+    groups: ControlGroups,
 }
 
 /// A started process; killed and reaped when dropped.
@@ -105,13 +115,14 @@ pub enum Stream {
 
 /// Starts the process in namespaces of its own.
 pub fn spawn(process: &Process) -> Result<Container, ExecError> {
-    let (running, streams, points) = start(process)?;
+    let (started, kept) = start(process)?;
     Ok(Container {
-        running,
+        running: started.running,
         own_network: process.network.is_own(),
-        output: Background::start(streams),
+        output: Background::start(started.streams),
         outcome: None,
-        _points: points,
+        terminal: started.terminal,
+        _kept: kept,
     })
 }
 
@@ -123,8 +134,8 @@ pub fn run(process: &Process) -> Result<Outcome, ExecError> {
 /// Runs the process to its end; `line` gets every line of captured output as it comes, without its newline. What was
 /// written is in the outcome too.
 pub fn run_streaming(process: &Process, line: &mut dyn FnMut(Stream, &[u8])) -> Result<Outcome, ExecError> {
-    let (running, streams, _points) = start(process)?;
-    running.finish(streams, process.limits.time, line)
+    let (started, _kept) = start(process)?;
+    started.running.finish(started.streams, process.limits.time, line)
 }
 
 impl Running {
@@ -292,14 +303,28 @@ impl Container {
         (captured.stdout, captured.stderr)
     }
 
+    /// Connects this process's terminal to the container's until the container ends: keys, output and size. For a process that
+    /// was started with [`Process::terminal`]; for others this waits.
+    pub fn attach(&mut self) -> Result<Outcome, ExecError> {
+        match self.terminal.take() {
+            Some(master) => terminal::attach(self, &master),
+            None => self.wait(),
+        }
+    }
+
+    /// The master side of the container's terminal, for whoever drives it otherwise.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
+    }
+
     /// Runs a further process in the running container, as `docker exec` does. Root, mounts, network and hostname of `process`
     /// are not looked at: they are the container's.
     pub fn run_inside(&self, process: &Process) -> Result<Outcome, ExecError> {
         let started = Instant::now();
         let pidfd = self.running.pidfd.as_fd();
         let job = Job::Join { pidfd: pidfd.as_raw_fd(), own_network: self.own_network, program: program(process) };
-        let (running, streams) = start_job(process, &job, 0, &[pidfd], started)?;
-        running.finish(streams, process.limits.time, &mut |_, _| {})
+        let started = start_job(process, &job, 0, &[pidfd], started)?;
+        started.running.finish(started.streams, process.limits.time, &mut |_, _| {})
     }
 }
 
@@ -320,17 +345,36 @@ fn own_program() -> Result<BorrowedFd<'static>, ExecError> {
     Ok(PROGRAM.get_or_init(|| program).as_fd())
 }
 
-fn start(process: &Process) -> Result<(Running, Streams, MountPoints), ExecError> {
+struct Started {
+    running: Running,
+    streams: Streams,
+    terminal: Option<OwnedFd>,
+}
+
+fn start(process: &Process) -> Result<(Started, Kept), ExecError> {
     let started = Instant::now();
-    let mut points = MountPoints::default();
-    let setup = setup(process, &mut points)?;
-    let mut namespaces =
-        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
+    let mut kept = Kept { points: MountPoints::default(), groups: ControlGroups::new(&process.limits)? };
+    let mut setup = setup(process, &mut kept.points)?;
+    setup.control_groups = kept.groups.entrances();
+    let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    if setup.control_groups.is_empty() {
+        namespaces |= libc::CLONE_NEWCGROUP;
+    }
     if process.network.is_own() {
         namespaces |= libc::CLONE_NEWNET;
     }
-    let (running, streams) = start_job(process, &Job::Start(setup), namespaces, &[], started)?;
-    Ok((running, streams, points))
+    if !process.terminal {
+        return Ok((start_job(process, &Job::Start(setup), namespaces, &[], started)?, kept));
+    }
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(|errno| ExecError::new(SetupStep::Terminal, "a socket", errno))?;
+    setup.terminal = Some(theirs.as_raw_fd());
+    let bare = Process { stdin: Input::Null, stdout: Output::Null, stderr: Output::Null, ..process.clone() };
+    let mut started = start_job(&bare, &Job::Start(setup), namespaces, &[theirs.as_fd()], started)?;
+    drop(theirs);
+    started.terminal =
+        Some(pty::receive(&ours).map_err(|errno| ExecError::new(SetupStep::Terminal, "/dev/pts", errno))?);
+    Ok((started, kept))
 }
 
 fn program(process: &Process) -> Program {
@@ -423,7 +467,7 @@ fn start_job(
     namespaces: libc::c_int,
     keep: &[BorrowedFd<'_>],
     started: Instant,
-) -> Result<(Running, Streams), ExecError> {
+) -> Result<Started, ExecError> {
     let prepare = |what: &'static str| move |errno: Errno| ExecError::new(SetupStep::Prepare, what, errno);
     let setup = memory_file(&serde_json::to_vec(job).map_err(|_| prepare("the setup")(Errno::EINVAL))?)?;
     let (failure, failure_child) = pipe2(OFlag::O_CLOEXEC).map_err(prepare("a pipe"))?;
@@ -472,7 +516,7 @@ fn start_job(
         .read_to_end(&mut told)
         .map_err(|error| ExecError::io(SetupStep::Receive, "the child's answer", &error))?;
     if told.is_empty() {
-        return Ok((running, Streams::new(stdout, stderr)));
+        return Ok(Started { running, streams: Streams::new(stdout, stderr), terminal: None });
     }
     running.reap()?;
     Err(match serde_json::from_slice::<Failure>(&told) {

@@ -89,6 +89,9 @@ impl ExecError {
             (SetupStep::MountKernel, Errno::EPERM) if self.target.ends_with("proc") => {
                 Some("unmask /proc of the outer container (docker run --security-opt systempaths=unconfined)")
             }
+            (SetupStep::ControlGroup, _) => Some(
+                "limits need a writable control group: run as root, or with systemd-run --user --scope -p Delegate=yes",
+            ),
             (SetupStep::Exec, Errno::ENOEXEC) => {
                 Some("the program is for another architecture, or a script without a #! line")
             }

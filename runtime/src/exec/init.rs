@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -71,6 +71,10 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
     for group in &setup.control_groups {
         fs::write(group, "0").map_err(io_at(SetupStep::ControlGroup, group))?;
     }
+    if !setup.control_groups.is_empty() {
+        // Only now, so that the groups are what the container sees as the root.
+        unshare(CloneFlags::CLONE_NEWCGROUP).map_err(at(SetupStep::ControlGroup, "a namespace"))?;
+    }
     setsid().map_err(at(SetupStep::Session, "the container"))?;
     umask(Mode::empty());
     sethostname(&setup.hostname).map_err(at(SetupStep::Hostname, &setup.hostname))?;
@@ -93,7 +97,7 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
         sys::set_read_only(&root, false).map_err(at(SetupStep::ReadOnly, "/"))?;
     }
     if let Some(socket) = setup.terminal {
-        pty::make(&sys::inherited(socket)).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
+        pty::make(&sys::inherited(socket), setup.program.user.uid).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
     }
     drop(sources);
     if setup.reaper {

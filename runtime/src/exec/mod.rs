@@ -8,9 +8,11 @@
 
 mod ca_bundle;
 mod capabilities;
+mod cgroup;
 mod collect;
 mod container;
 mod error;
+mod forward;
 mod init;
 mod mount_points;
 mod process;
@@ -18,12 +20,14 @@ mod pty;
 mod seccomp;
 mod setup;
 pub(crate) mod sys;
+mod terminal;
 mod user;
 
 pub use ca_bundle::{CA_BUNDLE_PATH, CaBundle, ca_bundle_mounts};
 pub use capabilities::Capabilities;
 pub use container::{Container, Outcome, Signals, Status, Stream, run, run_streaming, spawn};
 pub use error::{ExecError, SetupStep};
+pub use forward::Forwarder;
 pub use init::init_if_asked;
 pub use process::{EtcFiles, Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
 pub use user::{User, UserError, lookup as lookup_user};

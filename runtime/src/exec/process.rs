@@ -36,6 +36,9 @@ pub struct Process {
     pub stdout: Output,
     /// Where standard error goes.
     pub stderr: Output,
+    /// The process gets a terminal of its own for all three streams, whatever they say above; see
+    /// [`Container::attach`](super::Container::attach).
+    pub terminal: bool,
     /// The capability bounding set; intersected with what this process has.
     pub capabilities: Capabilities,
     /// Set `no_new_privs` before exec.
@@ -69,6 +72,7 @@ impl Process {
             stdin: Input::Null,
             stdout: Output::Capture,
             stderr: Output::Capture,
+            terminal: false,
             capabilities: Capabilities::DOCKER_DEFAULT,
             no_new_privileges: false,
             seccomp: Seccomp::Default,

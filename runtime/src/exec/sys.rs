@@ -304,3 +304,19 @@ pub(crate) fn control_terminal(terminal: &OwnedFd) -> Result<(), Errno> {
     // SAFETY: the descriptor is open and this request takes a number, no memory.
     Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) }).map(drop)
 }
+
+/// The size of a terminal; `None` when it is none.
+#[expect(unsafe_code, reason = "TIOCGWINSZ has no wrapper")]
+pub(crate) fn window_size(terminal: &BorrowedFd<'_>) -> Option<libc::winsize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the descriptor is open and the request writes the structure whose address it gets.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_row > 0).then_some(size)
+}
+
+/// Sets the size of a terminal, whose programs are told by SIGWINCH.
+#[expect(unsafe_code, reason = "TIOCSWINSZ has no wrapper")]
+pub(crate) fn set_window_size(terminal: &BorrowedFd<'_>, size: libc::winsize) {
+    // SAFETY: the descriptor is open and the request reads the structure whose address it gets.
+    unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+}
