@@ -367,23 +367,27 @@ pub(crate) struct Ids {
     pub(crate) count: u32,
 }
 
+/// The number by which the kernel knows the first of all user namespaces.
+const INITIAL_NAMESPACE: &str = "user:[4026531837]";
+
 pub(crate) fn ids_here() -> Ids {
-    parse_id_map(&std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default())
+    let namespace = std::fs::read_link("/proc/self/ns/user").unwrap_or_default();
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    Ids { initial: namespace.as_os_str() == INITIAL_NAMESPACE, count: mapped_ids(&map) }
 }
 
-fn parse_id_map(text: &str) -> Ids {
+/// How many IDs from 0 on a map has.
+fn mapped_ids(text: &str) -> u32 {
     let mut count = 0;
-    let mut initial = false;
     for line in text.lines() {
         let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-        if let &[inside, outside, length] = numbers.as_slice() {
-            initial |= inside == 0 && outside == 0 && length == u32::MAX;
-            if inside <= count {
-                count = count.max(inside.saturating_add(length));
-            }
+        if let &[inside, _, length] = numbers.as_slice()
+            && inside <= count
+        {
+            count = count.max(inside.saturating_add(length));
         }
     }
-    Ids { initial, count }
+    count
 }
 
 /// Supplementary groups can be set here.
@@ -405,11 +409,9 @@ mod tests {
 
     #[test]
     fn id_maps_as_the_kernel_writes_them() {
-        let whole = parse_id_map("         0          0 4294967295\n");
-        assert!(whole.initial && whole.count == u32::MAX);
-        let two = parse_id_map("         0       1000          1\n         1     100000      65536\n");
-        assert!(!two.initial && two.count == 65_537);
-        assert_eq!(parse_id_map("0 1000 1\n").count, 1);
+        assert_eq!(mapped_ids("         0          0 4294967295\n"), u32::MAX);
+        assert_eq!(mapped_ids("         0       1000          1\n         1     100000      65536\n"), 65_537);
+        assert_eq!(mapped_ids("0 1000 1\n"), 1);
     }
 
     #[test]
