@@ -96,9 +96,8 @@ impl Tree {
         let Some(name) = parts.pop() else {
             if header.kind == b'5' {
                 self.rise(1)?;
-                let time = Some(header.mtime);
                 self.adorn(header, self.top().dir.as_fd())?;
-                self.times.insert(Vec::new(), time.unwrap_or_default());
+                self.times.insert(Vec::new(), header.mtime);
             }
             return Ok(());
         };

@@ -17,7 +17,7 @@ use nix::sys::stat::{Mode, fstatat, major, minor};
 
 use super::error::{LayerError, file_error};
 use super::lower::{DIRECTORY, Lower, list};
-use super::overlay::{XattrPrefix, is_opaque, is_whiteout, kept_xattrs};
+use super::overlay::{XattrPrefix, Xattrs, is_opaque, is_whiteout, kept_xattrs};
 use super::writer::{Entry, Kind, TarWriter};
 
 /// No path of a container can be deeper than this and still be used.
@@ -67,7 +67,7 @@ struct Walk<'w, W: Write> {
 struct Waiting {
     path: Vec<u8>,
     stat: libc::stat,
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    xattrs: Xattrs,
 }
 
 impl<W: Write> Walk<'_, W> {

@@ -30,6 +30,9 @@ impl XattrPrefix {
     }
 }
 
+/// Names and values.
+pub(crate) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Whether a directory is opaque.
 pub(crate) fn is_opaque(dir: impl AsFd, prefix: XattrPrefix) -> io::Result<bool> {
     let mut value = [0; 8];
@@ -47,7 +50,7 @@ pub(crate) fn is_whiteout(stat: &nix::libc::stat) -> bool {
 
 /// The attributes of a file that its layer carries: its capabilities, as docker and BuildKit do. Labels and access lists
 /// belong to the host, `user.*` stays behind as it does there, and what overlayfs notes is its own.
-pub(crate) fn kept_xattrs(file: impl AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+pub(crate) fn kept_xattrs(file: impl AsFd) -> Result<Xattrs, Errno> {
     const CAPABILITY: &str = "security.capability";
     let mut value = vec![0; 64];
     match rustix::fs::fgetxattr(file, CAPABILITY, value.as_mut_slice()) {

@@ -1,7 +1,6 @@
 //! What can go wrong with a registry. Messages are worded to follow "failed to".
 
 use crate::export::ExportError;
-use crate::image::Platform;
 use crate::reference::ReferenceError;
 use crate::store::StoreError;
 
@@ -61,7 +60,7 @@ pub enum RegistryError {
         /// Which image.
         reference: String,
         /// What was wanted.
-        platform: Platform,
+        platform: String,
         /// What there is.
         present: String,
     },

@@ -85,7 +85,7 @@ fn pull_from(
             known.dedup();
             RegistryError::Platform {
                 reference: reference.familiar(),
-                platform: platform.clone(),
+                platform: platform.to_string(),
                 present: known.join(", "),
             }
         })?;

@@ -257,8 +257,7 @@ fn a_mirror_is_asked_first_and_may_be_away() {
     let source = store(dir.path(), "source");
     let original = image(&source);
     let layout = dir.path().join("layout");
-    let options =
-        crate::export::ExportOptions { format: Format::OciDirectory, compression: None, level: None };
+    let options = crate::export::ExportOptions { format: Format::OciDirectory, compression: None, level: None };
     export(&source, &[Named { image: &original, references: vec![] }], &options, &layout).expect("exported");
     let small = small(&layout, Fault::Nothing);
     let into = store(dir.path(), "into");
@@ -311,7 +310,8 @@ fn a_real_registry_there_and_back() {
             *self.0.lock().expect("unpoisoned") += 1;
         }
     }
-    for (name, compression) in [("gzip", Compression::Gzip), ("zstd", Compression::Zstd), ("plain", Compression::None)] {
+    for (name, compression) in [("gzip", Compression::Gzip), ("zstd", Compression::Zstd), ("plain", Compression::None)]
+    {
         let reference = format!("localhost:{port}/team/app:{name}");
         let options = PushOptions { compression: Some(compression), level: None };
         let pushed = push(&source, &original, &reference, &options, &Count(&sent)).expect("pushed");

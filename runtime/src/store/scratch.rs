@@ -56,7 +56,7 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     };
     match unlinkat(&parent, name, UnlinkatFlags::RemoveDir) {
         Ok(()) => return Ok(()),
-        Err(Errno::ENOTDIR) => return Ok(fs::remove_file(path)?),
+        Err(Errno::ENOTDIR) => return fs::remove_file(path),
         Err(_) => {}
     }
     // A stack of open directories would run out of descriptors in a tree of 100,000 levels: directories found too
