@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod context;
 pub mod diagnostic;
+pub mod facts;
 pub mod merge;
 pub mod model;
 pub mod pragma;

@@ -2,9 +2,10 @@
 
 use crate::commands::{self, Cmd, Effect};
 use crate::context::Listing;
+use crate::facts::{self, Fact, Surroundings};
 use crate::pragma::{self, Ask, Pragma};
 use crate::scope::Scopes;
-use crate::shell::Shell;
+use crate::shell::{Shell, ShellKind};
 use crate::stages::{Base, Platform, SourceKind, Stage, Stages};
 use plimsoll_parser::dockerignore::Ignore;
 use plimsoll_parser::shell::{AndOrOp, Command as ShellCommand, Dialect, Script, Separator};
@@ -99,6 +100,8 @@ pub struct Run<'m> {
     pub commands: Vec<Cmd<'m>>,
     /// What they do, with the command's index.
     pub effects: Vec<(usize, Effect<'m>)>,
+    /// What stands out in the script.
+    pub facts: Vec<Fact>,
 }
 
 /// One COPY or ADD.
@@ -179,7 +182,15 @@ impl<'m> Model<'m> {
             self.steps.push(Step { index, stage, instruction, onbuild, range: outer.range, state: Rc::clone(&state) });
             match &instruction.kind {
                 Kind::Run(run) => {
-                    let run = Run::read(step, index, stage, instruction, run, onbuild, &state);
+                    let mut run = Run::read(step, index, stage, instruction, run, onbuild, &state);
+                    if let Some(script) = run.script.as_ref().filter(|_| state.shell.is_posix() && !run.is_exec()) {
+                        let known = if onbuild { Vec::new() } else { self.variables_before(step, stage) };
+                        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                        let plain_sh = matches!(state.shell.kind, ShellKind::Sh | ShellKind::Dash);
+                        let errexit = state.shell.explicit && state.shell.has_errexit();
+                        run.facts =
+                            facts::find(script, Surroundings { text: file.text, plain_sh, errexit, known: &known });
+                    }
                     self.runs.push(run);
                 }
                 Kind::Copy(copy) => self.push_copy(step, index, stage, instruction, copy, false, onbuild),
@@ -201,6 +212,22 @@ impl<'m> Model<'m> {
                 _ => {}
             }
         }
+    }
+
+    /// The names that ENV and ARG give the shell at a step, also in a file without FROM.
+    fn variables_before(&self, step: usize, stage: Option<usize>) -> Vec<String> {
+        if let (Some(stage), Some(at)) = (stage, self.steps.get(step)) {
+            return self.scopes.names(stage, at.index).into_iter().map(str::to_owned).collect();
+        }
+        let mut names = Vec::new();
+        for step in self.steps.iter().take(step) {
+            match &step.instruction.kind {
+                Kind::Env(pairs) if !step.onbuild => names.extend(pairs.iter().map(|pair| pair.key.to_string())),
+                Kind::Arg(args) if !step.onbuild => names.extend(args.iter().map(|arg| arg.name.to_string())),
+                _ => {}
+            }
+        }
+        names
     }
 
     /// A `shell=` comment directly above a FROM speaks of the stage that begins there.
@@ -279,6 +306,13 @@ impl<'m> Model<'m> {
     /// Every command of every RUN, with its RUN.
     pub fn commands(&self) -> impl Iterator<Item = (&Run<'m>, &Cmd<'m>)> {
         self.runs.iter().flat_map(|run| run.commands.iter().map(move |command| (run, command)))
+    }
+    /// What stands out in the scripts, of one kind, with its RUN.
+    pub fn facts(&self, kind: facts::FactKind) -> impl Iterator<Item = (&Run<'m>, &Fact)> {
+        self.runs
+            .iter()
+            .flat_map(|run| run.facts.iter().map(move |fact| (run, fact)))
+            .filter(move |(_, fact)| fact.kind == kind)
     }
     /// The step of an instruction.
     #[must_use]
@@ -380,16 +414,16 @@ impl<'m> Run<'m> {
             heredoc: false,
             commands: Vec::new(),
             effects: Vec::new(),
+            facts: Vec::new(),
         };
         match &run.command {
             Command::Exec { words, range } => read.commands.extend(Cmd::of_words(words, *range)),
             Command::Shell(text) => {
-                let dialect =
-                    if matches!(state.shell.kind, crate::shell::ShellKind::Bash | crate::shell::ShellKind::Zsh) {
-                        Dialect::Bash
-                    } else {
-                        Dialect::Posix
-                    };
+                let dialect = if matches!(state.shell.kind, ShellKind::Bash | ShellKind::Zsh) {
+                    Dialect::Bash
+                } else {
+                    Dialect::Posix
+                };
                 let line = text.text.trim();
                 let whole = match instruction.heredocs.as_slice() {
                     [doc] if line.starts_with("<<") && line.len() == doc.operator.len() => Some(doc),

@@ -33,6 +33,7 @@ pub use selection::{Selection, Settings};
 
 use plimsoll_analyzer::diagnostic::{Diagnostic, Severity};
 use plimsoll_analyzer::model::Model;
+use std::collections::BTreeMap;
 
 /// The rule of that id or alias, letter case ignored. Of several that share an alias, the first.
 #[must_use]
@@ -71,8 +72,26 @@ pub fn check_all(model: &Model<'_>, settings: &Settings) -> Vec<Diagnostic> {
             diagnostic.anchor = Some(anchor(model, diagnostic));
         }
     }
+    keep_last_shell_alias(&mut found);
     found.sort_by(|a, b| (a.range, a.rule).cmp(&(b.range, b.rule)));
     found
+}
+
+/// hadolint tells one finding of ShellCheck for each RUN: the last by place, then by how light it is. The others are told
+/// under the rules' own ids alone.
+fn keep_last_shell_alias(found: &mut [Diagnostic]) {
+    let is_shell = |diagnostic: &Diagnostic| diagnostic.aliases.first().is_some_and(|alias| alias.starts_with("SC"));
+    let mut last: BTreeMap<Option<u32>, (u32, Severity, &'static str)> = BTreeMap::new();
+    let key = |d: &Diagnostic| (d.range.start, find(d.rule).map_or(d.severity, |rule| rule.meta().severity), d.rule);
+    for diagnostic in found.iter().filter(|diagnostic| is_shell(diagnostic)) {
+        let slot = last.entry(diagnostic.anchor).or_insert_with(|| key(diagnostic));
+        *slot = key(diagnostic).max(*slot);
+    }
+    for diagnostic in found.iter_mut().filter(|diagnostic| is_shell(diagnostic)) {
+        if last.get(&diagnostic.anchor).is_some_and(|best| *best != key(diagnostic)) {
+            (diagnostic.beyond, diagnostic.aliases) = (true, &[]);
+        }
+    }
 }
 
 /// Where other linters would put it: the first byte of the instruction that holds it.

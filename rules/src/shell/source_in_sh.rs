@@ -1,0 +1,31 @@
+//! `source-in-sh`
+
+use crate::prelude::{Diagnostic, Fixable, Group, Model, Rule, Severity};
+use plimsoll_analyzer::facts::FactKind;
+
+crate::declare_rule! {
+    /// `source` in a script for plain sh.
+    ///
+    /// dash, which is `/bin/sh` of Debian and Ubuntu, does not know it. Write it otherwise, or name bash by SHELL.
+    ///
+    /// ```dockerfile,bad
+    /// FROM debian:12
+    /// RUN source /x
+    /// ```
+    /// ```dockerfile,good
+    /// FROM debian:12
+    /// RUN . /x
+    /// ```
+    pub SourceInSh {
+        id: "source-in-sh", aliases: &["SC3046"], since: "0.1.0",
+        group: Group::Shell, severity: Severity::Warning, fixable: Fixable::No,
+    }
+}
+
+impl Rule for SourceInSh {
+    fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
+        for (_, fact) in model.facts(FactKind::SourceInSh) {
+            found.push(Diagnostic::new(Self::META.id, fact.range, "`source` is unknown to plain sh"));
+        }
+    }
+}
