@@ -38,7 +38,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let found = inspect(&store, &image).map_err(|error| miette!("{error}"))?;
     match args.format {
         Format::Json => {
-            outln!("{}", serde_json::to_string_pretty(&as_json(&args.image, &image, &found)).into_diagnostic()?)
+            outln!("{}", serde_json::to_string_pretty(&as_json(&args.image, &image, &found)).into_diagnostic()?);
         }
         Format::Text => text(&args, &image, &found, Paint(global.color.stdout())),
     }

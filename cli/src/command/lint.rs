@@ -128,9 +128,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     // With a fixed file on standard output, findings go beside it.
     let fixed_stdin = (args.fix || args.fix_unsafe) && paths.iter().any(|path| path.as_os_str() == files::STDIN);
     if fixed_stdin {
-        eprint!("{out}")
+        eprint!("{out}");
     } else {
-        crate::terminal::out!("{out}")
+        crate::terminal::out!("{out}");
     }
     let failing = checked.iter().flat_map(|file| &file.findings).any(|finding| finding.rank() <= fail_on);
     Ok(if undone > 0 || (failing && fail_on != Severity::Off) { Exit::Findings } else { Exit::Clean })

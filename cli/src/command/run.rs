@@ -4,10 +4,11 @@ use crate::command::images;
 use crate::exit::Exit;
 use crate::{Global, place, terminal};
 use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
-use plimsoll_runtime::exec::{self, EtcFiles, Input, Limits, Mount, Network, Output, Process};
+use plimsoll_runtime::exec::{self, EtcFiles, Forwarder, Input, Limits, Mount, Network, Output, Process};
 use plimsoll_runtime::image::Image;
 use plimsoll_runtime::snapshot::Snapshots;
 use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Run an image's program
@@ -37,9 +38,9 @@ pub struct Args {
     /// Replace the image's entrypoint
     #[arg(long, value_name = "COMMAND")]
     entrypoint: Option<String>,
-    /// Network: host, or none
-    #[arg(long, value_name = "MODE", default_value = "host")]
-    network: String,
+    /// Network: host, or none [default: host; with -p one of the container's own]
+    #[arg(long, value_name = "MODE")]
+    network: Option<String>,
     /// Limit of memory, such as 512MB
     #[arg(short, long, value_name = "SIZE", value_parser = terminal::parse_size)]
     memory: Option<u64>,
@@ -61,6 +62,12 @@ pub struct Args {
     /// A small init as process 1
     #[arg(long)]
     init: bool,
+    /// Forward a port of the host: [ADDRESS:]HOST:CONTAINER; the container gets a network of its own, with nothing outside
+    #[arg(short, long = "publish", value_name = "[ADDRESS:]HOST:CONTAINER")]
+    publish: Vec<String>,
+    /// Give the program a terminal
+    #[arg(short, long)]
+    tty: bool,
     /// Keep standard input open
     #[arg(short, long)]
     interactive: bool,
@@ -98,6 +105,7 @@ fn start(global: &Global, args: &Args) -> Result<Exit> {
     let snapshots = Snapshots::new(&store).into_diagnostic()?;
     let active = snapshots.prepare(&image.layers).into_diagnostic().wrap_err("failed to mount the image")?;
     let process = process(args, &image, active.root())?;
+    let ports = args.publish.iter().map(|spec| read_port(spec)).collect::<Result<Vec<_>>>()?;
     let mut container = match exec::spawn(&process) {
         Ok(container) => container,
         Err(error) => {
@@ -110,7 +118,14 @@ fn start(global: &Global, args: &Args) -> Result<Exit> {
         }
     };
     forward_signals(&container)?;
-    let outcome = container.wait().map_err(|error| miette!("{error}"))?;
+    let mut forwarders = Vec::new();
+    for (address, port) in ports {
+        let forwarder = Forwarder::start(&container, address, port).map_err(|error| {
+            miette!(help = "pick another port, or stop what listens there", "failed to listen on {address}: {error}")
+        })?;
+        forwarders.push(forwarder);
+    }
+    let outcome = container.attach().map_err(|error| miette!("{error}"))?;
     Ok(Exit::Process(u8::try_from(outcome.status.code()).unwrap_or(255)))
 }
 
@@ -174,10 +189,11 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
     if process.cwd.is_empty() {
         "/".clone_into(&mut process.cwd);
     }
-    process.network = match args.network.as_str() {
-        "host" => Network::Host,
-        "none" => Network::None,
-        other => return Err(miette!(help = "use host or none", "failed to read --network {other}")),
+    process.network = match args.network.as_deref() {
+        None if !args.publish.is_empty() => Network::Private,
+        None | Some("host") => Network::Host,
+        Some("none") => Network::None,
+        Some(other) => return Err(miette!(help = "use host or none", "failed to read --network {other}")),
     };
     process.etc_files = EtcFiles::Run;
     for volume in &args.volumes {
@@ -189,6 +205,7 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
     process.stdin = if args.interactive || std::io::stdin().is_terminal() { Input::Inherit } else { Input::Null };
     process.stdout = Output::Inherit;
     process.stderr = Output::Inherit;
+    process.terminal = args.tty;
     process.read_only = args.read_only;
     process.init = args.init;
     process.limits = Limits { memory: args.memory, cpus: args.cpus, pids: args.pids_limit, time: None };
@@ -208,6 +225,26 @@ fn set(process: &mut Process, pair: &str) {
 
 fn short_id(image: &Image) -> String {
     image.config_digest.hex().get(..12).unwrap_or("plimsoll").to_owned()
+}
+
+/// `8080:80`, `127.0.0.1:8080:80`, `80` (any free port of the host)
+fn read_port(spec: &str) -> Result<(SocketAddr, u16)> {
+    let wrong =
+        |why: &str| miette!(help = "write it as 8080:80 or 127.0.0.1:8080:80", "failed to read -p {spec}: {why}");
+    let plain = spec.strip_suffix("/tcp").unwrap_or(spec);
+    if plain.ends_with("/udp") {
+        return Err(wrong("only TCP is forwarded"));
+    }
+    let number = |text: &str| text.parse::<u16>().map_err(|_| wrong(&format!("`{text}` is no port")));
+    let (rest, port) = plain.rsplit_once(':').unwrap_or(("0", plain));
+    let (address, host) = match rest.rsplit_once(':') {
+        Some((address, host)) => {
+            let address = address.trim_start_matches('[').trim_end_matches(']');
+            (address.parse::<IpAddr>().map_err(|_| wrong(&format!("`{address}` is no address")))?, host)
+        }
+        None => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), rest),
+    };
+    Ok((SocketAddr::new(address, number(host)?), number(port)?))
 }
 
 fn read_volume(spec: &str) -> Result<Mount> {
@@ -230,4 +267,20 @@ fn read_volume(spec: &str) -> Result<Mount> {
         other => return Err(wrong(&format!("`{other}` is not known"))),
     };
     Ok(Mount::bind(source, target, read_only))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_as_docker_writes_them() {
+        let read = |spec: &str| read_port(spec).map(|(address, port)| format!("{address} {port}")).ok();
+        assert_eq!(read("8080:80").as_deref(), Some("0.0.0.0:8080 80"));
+        assert_eq!(read("127.0.0.1:8080:80/tcp").as_deref(), Some("127.0.0.1:8080 80"));
+        assert_eq!(read("[::1]:8080:80").as_deref(), Some("[::1]:8080 80"));
+        assert_eq!(read("80").as_deref(), Some("0.0.0.0:0 80"));
+        assert_eq!(read("80:http"), None);
+        assert_eq!(read("53:53/udp"), None);
+    }
 }

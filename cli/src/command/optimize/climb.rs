@@ -106,7 +106,7 @@ impl Climber<'_> {
                 continue;
             }
             let allowed = Allowed {
-                config: step.config_changes.iter().map(|change| config_name(change)).collect(),
+                config: step.config_changes.iter().map(config_name).collect(),
                 paths: step.may_change.clone(),
             };
             let comparison = self.prove(&step.title, &built, &allowed)?;
