@@ -121,6 +121,7 @@ pub static ALL: &[&dyn Rule] = &[
     &crate::shell::bash_variable_in_sh::BashVariableInSh,
     &crate::shell::both_outputs_in_sh::BothOutputsInSh,
     &crate::shell::braces_in_sh::BracesInSh,
+    &crate::shell::counted_matches::CountedMatches,
     &crate::shell::double_bracket_in_sh::DoubleBracketInSh,
     &crate::shell::double_equals_in_sh::DoubleEqualsInSh,
     &crate::shell::echo_of_substitution::EchoOfSubstitution,

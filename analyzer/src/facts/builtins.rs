@@ -113,6 +113,15 @@ impl Walk<'_> {
                     self.tell(FactKind::FindIntoXargs, left.range, "find");
                 }
             }
+            let has = |words: &[Word<'_>], letter: char| {
+                words
+                    .iter()
+                    .any(|word| word.raw.starts_with('-') && !word.raw.starts_with("--") && word.raw.contains(letter))
+            };
+            if a.is("grep") && b.is("wc") && has(&right.words, 'l') && !has(&left.words, 'o') && !has(&left.words, 'r')
+            {
+                self.tell(FactKind::CountedMatches, a.range, "grep");
+            }
             if a.is("ls") && (b.is("xargs") || b.is("grep")) && !left.words.iter().any(|word| word.is("-N")) {
                 if b.is("xargs") {
                     self.tell(FactKind::ListingRead, a.range, "ls");

@@ -19,10 +19,12 @@ impl Walk<'_> {
             }
             WordPart::Command(substitution) => {
                 let name = only_program(&substitution.list).unwrap_or_default();
-                if !quoted && place == Place::Argument && !matches!(name.as_str(), "seq" | "pgrep" | "pidof") {
+                let empty = substitution.list.items.is_empty();
+                if !quoted && !empty && place == Place::Argument && !matches!(name.as_str(), "seq" | "pgrep" | "pidof")
+                {
                     self.tell(FactKind::UnquotedSubstitution, substitution.range, &name);
                 }
-                if substitution.form == SubstitutionForm::Backquote && !substitution.list.items.is_empty() {
+                if substitution.form == SubstitutionForm::Backquote && !empty {
                     self.tell(FactKind::Backquotes, substitution.range, &name);
                 }
             }

@@ -63,6 +63,8 @@ pub enum FactKind {
     FindIntoXargs,
     /// `ls | …`
     ListingRead,
+    /// `grep | wc -l`
+    CountedMatches,
     /// `egrep`, `fgrep`
     OldGrep,
     /// `! command` where nothing looks at the status.

@@ -19,6 +19,32 @@ pub(super) struct Variables {
     used: Vec<(String, TextRange, bool)>,
 }
 
+/// Ways that part and come together again.
+pub(super) struct Fork {
+    here: BTreeMap<String, bool>,
+    ends: Option<BTreeMap<String, bool>>,
+}
+
+impl Fork {
+    /// One way ends here, or leaves the script.
+    pub(super) fn end(&mut self, variables: &Variables, leaves: bool) {
+        if leaves {
+            return;
+        }
+        match &mut self.ends {
+            Some(ends) => merge(ends, &variables.whole),
+            None => self.ends = Some(variables.whole.clone()),
+        }
+    }
+}
+
+/// Keeps for certain only what both hold for certain.
+fn merge(whole: &mut BTreeMap<String, bool>, other: &BTreeMap<String, bool>) {
+    for (name, whole) in whole.iter_mut() {
+        *whole &= other.get(name).copied().unwrap_or(false);
+    }
+}
+
 impl Variables {
     pub(super) fn new(known: &[&str]) -> Self {
         let known: Vec<String> = known.iter().chain(&OUTSIDE).map(|name| (*name).to_owned()).collect();
@@ -37,15 +63,22 @@ impl Variables {
     pub(super) fn enter_branch(&mut self) {
         self.saved.push(self.whole.clone());
     }
-    /// Leaves a branch that ran for certain, or one that may not have run.
-    pub(super) fn leave_branch(&mut self, ran: bool) {
+    /// Leaves a branch that may not have run.
+    pub(super) fn leave_branch(&mut self) {
         let Some(before) = self.saved.pop() else { return };
-        if ran {
-            return;
-        }
-        for (name, whole) in &mut self.whole {
-            *whole &= before.get(name).copied().unwrap_or(false);
-        }
+        merge(&mut self.whole, &before);
+    }
+
+    /// The state here, for ways that part.
+    pub(super) fn fork(&self) -> Fork {
+        Fork { here: self.whole.clone(), ends: None }
+    }
+    pub(super) fn back_to(&mut self, fork: &Fork) {
+        self.whole.clone_from(&fork.here);
+    }
+    /// Where the ways that do not leave the script come together.
+    pub(super) fn join(&mut self, fork: Fork) {
+        self.whole = fork.ends.unwrap_or(fork.here);
     }
 
     fn assign(&mut self, name: &str, range: TextRange, whole: bool) {

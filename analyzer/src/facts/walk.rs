@@ -24,7 +24,9 @@ pub fn find(script: &Script<'_>, around: Surroundings<'_>) -> Vec<Fact> {
     let mut walk =
         Walk { around, found: Vec::new(), variables: Variables::new(around.known), errexit: around.errexit, depth: 0 };
     if let Some(note) = script.notes.first() {
-        let bracket = note.range.of(around.text).starts_with(['(', ')']);
+        let before = around.text.get(..note.range.start as usize).unwrap_or_default();
+        let apart = before.ends_with(|c: char| c.is_whitespace());
+        let bracket = apart && note.range.of(around.text).starts_with(['(', ')']);
         let kind = if bracket { FactKind::StrayBracket } else { FactKind::Unreadable };
         return vec![Fact { kind, range: note.range, name: String::new() }];
     }
@@ -87,13 +89,22 @@ impl Walk<'_> {
         let count = list.rest.len() + 1;
         for (at, (op, pipeline)) in list.pipelines().enumerate() {
             let checked = condition || at + 1 < count;
-            if op.is_some() {
+            if op == Some(AndOrOp::Or) {
+                self.variables.enter_branch();
+            }
+            if at == 1 {
+                // Whether anything behind the first operator runs is not known to what follows the list.
                 self.variables.enter_branch();
             }
             self.pipeline(pipeline, checked, background, last_item && at + 1 == count);
-            if op.is_some() {
-                // What follows `&&` runs on after it; what follows `||` may not have run.
-                self.variables.leave_branch(op == Some(AndOrOp::And));
+            if op == Some(AndOrOp::Or) && at != 1 {
+                self.variables.leave_branch();
+            }
+        }
+        if count > 1 {
+            self.variables.leave_branch();
+            if list.rest.first().is_some_and(|link| link.op == AndOrOp::Or) {
+                self.variables.leave_branch();
             }
         }
     }
@@ -130,7 +141,7 @@ impl Walk<'_> {
             Command::Function(function) => {
                 self.variables.enter_branch();
                 self.command(&function.body, false);
-                self.variables.leave_branch(false);
+                self.variables.leave_branch();
             }
             Command::Opaque(_) => {}
         }
@@ -146,13 +157,21 @@ impl Walk<'_> {
                 self.variables.leave_subshell();
             }
             CompoundKind::If { branches, otherwise } => {
+                let mut arms = self.variables.fork();
                 for branch in branches {
                     self.list(&branch.condition, true);
-                    self.branch(&branch.body);
+                    let before = self.variables.fork();
+                    self.list(&branch.body, false);
+                    arms.end(&self.variables, leaves(&branch.body));
+                    self.variables.back_to(&before);
                 }
                 if let Some(list) = otherwise {
-                    self.branch(list);
+                    self.list(list, false);
+                    arms.end(&self.variables, leaves(list));
+                } else {
+                    arms.end(&self.variables, false);
                 }
+                self.variables.join(arms);
             }
             CompoundKind::While { condition, body, .. } => {
                 self.list(condition, true);
@@ -174,12 +193,22 @@ impl Walk<'_> {
             }
             CompoundKind::Case { word, arms } => {
                 self.word(word, Place::Free);
+                let before = self.variables.fork();
+                let mut ends = self.variables.fork();
+                let mut whole = false;
                 for arm in arms {
                     for pattern in &arm.patterns {
                         self.word(pattern, Place::Free);
+                        whole |= pattern.raw == "*";
                     }
-                    self.branch(&arm.body);
+                    self.list(&arm.body, false);
+                    ends.end(&self.variables, leaves(&arm.body));
+                    self.variables.back_to(&before);
                 }
+                if !whole {
+                    ends.end(&self.variables, false);
+                }
+                self.variables.join(ends);
             }
             CompoundKind::Arithmetic(arithmetic) => {
                 self.parts(&arithmetic.parts, Place::Free, false);
@@ -201,7 +230,7 @@ impl Walk<'_> {
     fn branch(&mut self, list: &List<'_>) {
         self.variables.enter_branch();
         self.list(list, false);
-        self.variables.leave_branch(false);
+        self.variables.leave_branch();
     }
 
     fn simple(&mut self, simple: &Simple<'_>, checked: bool) {
@@ -284,5 +313,14 @@ impl Walk<'_> {
                 _ => {}
             }
         }
+    }
+}
+
+/// Whether a list ends by leaving the script, so that nothing after it follows.
+fn leaves(list: &List<'_>) -> bool {
+    let Some(item) = list.items.last() else { return false };
+    match item.list.first.commands.as_slice() {
+        [Command::Simple(simple)] => simple.words.first().is_some_and(|word| word.is("exit") || word.is("return")),
+        _ => false,
     }
 }

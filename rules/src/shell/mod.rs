@@ -7,6 +7,7 @@ pub mod bash_builtin_in_sh;
 pub mod bash_variable_in_sh;
 pub mod both_outputs_in_sh;
 pub mod braces_in_sh;
+pub mod counted_matches;
 pub mod double_bracket_in_sh;
 pub mod double_equals_in_sh;
 pub mod echo_of_substitution;

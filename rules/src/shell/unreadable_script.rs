@@ -10,11 +10,11 @@ crate::declare_rule! {
     ///
     /// ```dockerfile,bad
     /// FROM debian:12
-    /// RUN true && (
+    /// RUN if true; then echo a
     /// ```
     /// ```dockerfile,good
     /// FROM debian:12
-    /// RUN true && (true)
+    /// RUN if true; then echo a; fi
     /// ```
     pub UnreadableScript {
         id: "unreadable-script", aliases: &["SC1072"], since: "0.1.0",
