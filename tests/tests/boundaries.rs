@@ -8,7 +8,7 @@ use plimsoll_tests::{Outcome, repository};
 
 /// Crate, what it may use of ours, what it may use of others'.
 const MAY_USE: &[(&str, &[&str], &[&str])] = &[
-    ("plimsoll-parser", &[], &["nom"]),
+    ("plimsoll-parser", &[], &["memchr", "nom"]),
     ("plimsoll-analyzer", &["plimsoll-parser"], &["globset"]),
     ("plimsoll-rules", &["plimsoll-analyzer", "plimsoll-parser"], &["serde"]),
     ("plimsoll-optimizer", &["plimsoll-rules", "plimsoll-analyzer", "plimsoll-parser"], &["serde_json", "similar"]),
@@ -24,8 +24,13 @@ const ANY: &[&str] = &["*"];
 /// The crates that touch nothing: text and values in, values out.
 const PURE: &[&str] = &["parser", "analyzer", "rules", "optimizer"];
 
-/// The longest a source file may be; one idea seldom needs more.
+const ALL: &[&str] = &["parser", "analyzer", "rules", "optimizer", "runtime", "cli", "tests"];
+
+/// The longest a source file may be before its tests; one idea seldom needs more.
 const LONGEST: usize = 750;
+
+/// Files known to be longer, and how long they may be: a table, and one that waits to be split.
+const LONGER: &[(&str, usize)] = &[("rules/src/spdx.rs", 800), ("runtime/src/plan.rs", 950)];
 
 #[test]
 fn crates_use_only_what_lies_to_their_left() {
@@ -59,19 +64,26 @@ fn crates_use_only_what_lies_to_their_left() {
 
 #[test]
 fn pure_crates_open_nothing_and_start_nothing() {
-    const DOORS: &[&str] = &["fs", "process", "net", "env", "thread", "os", "time"];
+    const DOORS: &[&str] = &["fs", "process", "env", "thread", "os"];
+    // Addresses and spans of time are values; these reach out.
+    const REACHING: &[&str] =
+        &["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs", "Instant::now", "SystemTime::now"];
     const MACROS: &[&str] = &["print!", "println!", "eprint!", "eprintln!"];
+    let all = sources(PURE);
+    let only_tests: Vec<PathBuf> = all.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
     let mut wrong = Vec::new();
-    for (path, text) in sources(PURE) {
-        for (line, code) in shipped(&text) {
-            for door in DOORS {
-                if opens(code, door) && !(*door == "time" && !code.contains("Instant") && !code.contains("SystemTime"))
-                {
-                    wrong.push(format!("{}:{line}: std::{door}: {}", path.display(), code.trim()));
-                }
-            }
-            if MACROS.iter().any(|name| code.trim_start().starts_with(name)) {
-                wrong.push(format!("{}:{line}: prints: {}", path.display(), code.trim()));
+    for (path, text) in &all {
+        let shipped_file = path.components().nth(1).is_some_and(|folder| folder.as_os_str() == "src");
+        if !shipped_file
+            || only_tests.iter().any(|module| path.starts_with(module) || *path == module.with_extension("rs"))
+        {
+            continue;
+        }
+        for (line, code) in shipped(text) {
+            let opened = DOORS.iter().any(|door| opens(code, door));
+            let reached = REACHING.iter().chain(MACROS).any(|name| code.contains(name));
+            if opened || reached {
+                wrong.push(format!("{}:{line}: {}", path.display(), code.trim()));
             }
         }
     }
@@ -81,13 +93,15 @@ fn pure_crates_open_nothing_and_start_nothing() {
 #[test]
 fn unsafe_stands_in_one_folder() {
     let mut wrong = Vec::new();
-    for (path, text) in sources(&["parser", "analyzer", "rules", "optimizer", "runtime", "cli", "tests"]) {
+    for (path, text) in sources(ALL) {
         if path.starts_with("runtime/src/exec") || path.ends_with("tests/boundaries.rs") {
             continue;
         }
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            if ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"].iter().any(|mark| code.contains(mark)) {
+            let words: Vec<&str> = code.split_whitespace().collect();
+            let found = words.iter().position(|word| word.trim_start_matches(['(', '{', '=', '|', ',']) == "unsafe");
+            if found.is_some_and(|at| matches!(words.get(at + 1), Some(&("{" | "fn" | "impl" | "extern")))) {
                 wrong.push(format!("{}:{}: {}", path.display(), number + 1, code.trim()));
             }
         }
@@ -97,13 +111,17 @@ fn unsafe_stands_in_one_folder() {
 
 #[test]
 fn a_file_holds_one_idea() {
-    let all = sources(&["parser", "analyzer", "rules", "optimizer", "runtime", "cli", "tests"]);
+    let all = sources(ALL);
+    let shipped_lines = |text: &str| text.lines().count().min(tests_begin(text).unwrap_or(usize::MAX));
     let long: BTreeMap<_, _> = all
         .iter()
-        .map(|(path, text)| (path.display().to_string(), text.lines().count()))
-        .filter(|(_, lines)| *lines > LONGEST)
+        .map(|(path, text)| (path.display().to_string(), shipped_lines(text)))
+        .filter(|(path, lines)| {
+            let known = LONGER.iter().find(|(file, _)| path == file);
+            *lines > known.map_or(LONGEST, |(_, most)| *most)
+        })
         .collect();
-    assert!(long.is_empty(), "over {LONGEST} lines: {long:#?}");
+    assert!(long.is_empty(), "over {LONGEST} lines before its tests: {long:#?}");
 }
 
 /// Every Rust file of these crates, by its path in the repository.
@@ -127,10 +145,34 @@ fn sources(crates: &[&str]) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The numbered lines that reach users: no comments, and nothing from the first test module on.
+/// The line (from 1) where the tests of a file begin.
+fn tests_begin(text: &str) -> Option<usize> {
+    let lines: Vec<&str> = text.lines().collect();
+    let opens = |line: &str| line.starts_with("mod ") && line.ends_with('{');
+    lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && opens(pair[1])).map(|index| index + 1)
+}
+
+/// The modules (paths without `.rs`) that a file declares for its tests alone.
+fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let stem = path.file_stem().unwrap_or_default();
+    let folder = if stem == "lib" || stem == "mod" {
+        path.parent().unwrap_or(Path::new("")).to_owned()
+    } else {
+        path.with_extension("")
+    };
+    let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| {
+        let name = pair[1].trim_start_matches("pub(crate) ").strip_prefix("mod ")?.strip_suffix(';')?;
+        Some(folder.join(name))
+    });
+    declared.collect()
+}
+
+/// The numbered lines that reach users: no comments, and nothing from the test module on.
 fn shipped(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let end = tests_begin(text).unwrap_or(usize::MAX);
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    lines.take_while(|(_, line)| line.trim() != "#[cfg(test)]").filter(|(_, line)| !line.trim_start().starts_with("//"))
+    lines.take_while(move |(number, _)| *number < end).filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
 /// Whether a line names the module `std::door`, also as one of several in braces.
