@@ -60,17 +60,17 @@ fn measure(bencher: Bencher<'_, '_>, read: impl Fn(&Script<'_>) -> usize) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 10, sample_size = 1)]
 fn tree(bencher: Bencher<'_, '_>) {
     measure(bencher, |script| script.list.items.len());
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 10, sample_size = 1)]
 fn tree_and_simple_commands(bencher: Bencher<'_, '_>) {
     measure(bencher, |script| script.simple_commands().len());
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 10, sample_size = 1)]
 fn tree_and_invocations(bencher: Bencher<'_, '_>) {
     measure(bencher, |script| {
         script.simple_commands().iter().filter(|placed| placed.command.invocation().is_some()).count()

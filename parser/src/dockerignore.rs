@@ -303,14 +303,19 @@ impl Pattern {
         parents: &Parents<'_>,
         signature: &Signature,
     ) -> Result<bool, PatternError> {
-        if self.matcher.matches(&self.text, path, signature)? {
-            return Ok(true);
-        }
-        let Some(parent) = parents.nearest() else { return Ok(false) };
         // The signature of the whole path serves for the parents too: it promises only what cannot match.
         if !self.matcher.may_match(signature) {
             return Ok(false);
         }
+        if let Parents::Clean(_) = parents
+            && let Some(matched) = self.matcher.matches_or_above(path, signature)
+        {
+            return Ok(matched);
+        }
+        if self.matcher.matches(&self.text, path, signature)? {
+            return Ok(true);
+        }
+        let Some(parent) = parents.nearest() else { return Ok(false) };
         let ends = parent.match_indices('/').map(|(index, _)| index).chain([parent.len()]);
         for end in ends {
             let parent = parent.get(..end).unwrap_or_default();

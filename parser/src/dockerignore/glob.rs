@@ -44,6 +44,16 @@ impl Matcher {
         }
     }
 
+    /// Whether the pattern matches the path or a directory above it, where that can be told at once.
+    pub(super) fn matches_or_above(&self, path: &str, signature: &Signature) -> Option<bool> {
+        let Self::Program(programs) = self else { return None };
+        let mut any = false;
+        for program in programs {
+            any |= signature.holds(&program.signature) && program.matches_or_above(path)?;
+        }
+        Some(any)
+    }
+
     pub(super) fn matches(&self, pattern: &str, path: &str, signature: &Signature) -> Result<bool, PatternError> {
         Ok(match self {
             Self::Exact => path == pattern,
@@ -64,9 +74,12 @@ impl Matcher {
     }
 }
 
-/// Which pairs of neighbouring bytes stand in a text, folded into 256 bits.
+/// Which bytes stand in a text, and which pairs of neighbouring ones, folded into 256 bits.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Signature([u64; 4]);
+pub(super) struct Signature {
+    bytes: [u64; 4],
+    pairs: [u64; 4],
+}
 
 impl Signature {
     pub(super) fn of(path: &str) -> Self {
@@ -76,20 +89,27 @@ impl Signature {
     }
 
     fn add(&mut self, text: &[u8]) {
-        for pair in text.windows(2) {
-            let &[first, second] = pair else { continue };
-            let hash = first.wrapping_mul(37) ^ second.wrapping_mul(101);
-            if let Some(word) = self.0.get_mut(usize::from(hash >> 6)) {
-                *word |= 1 << (hash & 63);
+        fn mark(bits: &mut [u64; 4], bit: u8) {
+            if let Some(word) = bits.get_mut(usize::from(bit >> 6)) {
+                *word |= 1 << (bit & 63);
             }
+        }
+        let mut before = None;
+        for &byte in text {
+            mark(&mut self.bytes, byte);
+            if let Some(before) = before {
+                mark(&mut self.pairs, u8::wrapping_mul(before, 37) ^ byte.wrapping_mul(101));
+            }
+            before = Some(byte);
         }
     }
 
     /// Whether everything of `needed` is here.
     fn holds(&self, needed: &Self) -> bool {
-        let [a, b, c, d] = self.0;
-        let [e, f, g, h] = needed.0;
-        (e & !a) | (f & !b) | (g & !c) | (h & !d) == 0
+        fn missing([a, b, c, d]: [u64; 4], [e, f, g, h]: [u64; 4]) -> u64 {
+            (e & !a) | (f & !b) | (g & !c) | (h & !d)
+        }
+        missing(self.pairs, needed.pairs) | missing(self.bytes, needed.bytes) == 0
     }
 }
 
@@ -106,6 +126,8 @@ pub(super) struct Program {
     name_between: bool,
     /// Between prefix and suffix stands only `(.*/)?[^/]*`, and no line end: anything will do.
     any_between: bool,
+    /// Some of the states are conditions.
+    conditional: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -191,16 +213,18 @@ impl Program {
         };
         let prefix: String = steps.iter().map_while(literal).collect();
         let start = prefix.chars().count();
-        let middle = steps.get(start..).unwrap_or_default();
-        let suffix: Vec<char> = middle.iter().rev().map_while(literal).collect();
-        let middle = middle.get(..middle.len() - suffix.len()).unwrap_or_default();
+        let behind = steps.get(start..).unwrap_or_default();
+        let suffix: Vec<char> = behind.iter().rev().map_while(literal).collect();
+        let middle = behind.get(..behind.len() - suffix.len()).unwrap_or_default();
         let name_between = matches!(middle, [Step::Many(Set::Name)]);
         let any_between = matches!(middle, [Step::Dirs, Step::Many(Set::Name)]);
-        let mut states = Vec::with_capacity(middle.len() + 1);
-        for step in middle {
+        let mut states = Vec::with_capacity(behind.len() + 1);
+        for step in behind {
             push_states(step, &mut states);
         }
-        Self { states, prefix, suffix: suffix.into_iter().rev().collect(), signature, name_between, any_between }
+        let conditional = states.iter().any(|state| matches!(state, State::Assert(_)));
+        let suffix = suffix.into_iter().rev().collect();
+        Self { states, prefix, suffix, signature, name_between, any_between, conditional }
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -212,40 +236,47 @@ impl Program {
         if self.any_between && !middle.as_bytes().contains(&b'\n') {
             return true;
         }
+        self.run(rest, false)
+    }
+
+    /// Whether it matches the path or a directory above it; none where that has to be asked one by one.
+    fn matches_or_above(&self, path: &str) -> Option<bool> {
+        if self.conditional || !self.suffix.is_empty() {
+            // A suffix tells sooner, name by name.
+            return None;
+        }
+        Some(path.strip_prefix(self.prefix.as_str()).is_some_and(|rest| self.run(rest, true)))
+    }
+
+    /// Runs the states over `text`, which stands behind the prefix; to its end, or to where any name in it ends.
+    fn run(&self, text: &str, any_name: bool) -> bool {
+        fn with<const WORDS: usize>(program: &Program, text: &str, any_name: bool) -> bool {
+            program.run_in(text, any_name, &mut [0; WORDS], &mut [0; WORDS])
+        }
         let words = self.states.len() / 64 + 1;
         match words {
-            1 => self.run::<1>(path, middle),
-            2..=4 => self.run::<4>(path, middle),
-            5..=64 => self.run::<64>(path, middle),
-            _ => self.run_long(path, middle),
+            1 => with::<1>(self, text, any_name),
+            2..=4 => with::<4>(self, text, any_name),
+            5..=64 => with::<64>(self, text, any_name),
+            _ => self.run_in(text, any_name, &mut vec![0; words], &mut vec![0; words]),
         }
     }
 
-    /// Runs the states over `middle`, which stands in `path` behind the prefix.
-    fn run<const WORDS: usize>(&self, path: &str, middle: &str) -> bool {
-        let mut now = [0_u64; WORDS];
-        let mut next = [0_u64; WORDS];
-        self.run_in(path, middle, &mut now, &mut next)
-    }
-
-    fn run_long(&self, path: &str, middle: &str) -> bool {
-        let words = self.states.len() / 64 + 1;
-        self.run_in(path, middle, &mut vec![0; words], &mut vec![0; words])
-    }
-
-    fn run_in<'b>(&self, path: &str, middle: &str, mut now: &'b mut [u64], mut next: &'b mut [u64]) -> bool {
-        let offset = self.prefix.len();
-        let before = self.prefix.chars().next_back();
-        let mut chars = middle.chars();
-        let last = path.get(offset + middle.len()..).and_then(|suffix| suffix.chars().next());
-        let upcoming = chars.clone().next().or(last);
-        self.enter(0, now, before, upcoming);
+    fn run_in<'b>(&self, text: &str, any_name: bool, mut now: &'b mut [u64], mut next: &'b mut [u64]) -> bool {
+        let end = self.states.len();
+        let at_end = |marks: &[u64]| marks.get(end / 64).is_some_and(|word| word >> (end % 64) & 1 == 1);
+        let mut chars = text.chars();
+        let mut upcoming = chars.next();
+        self.enter(0, now, self.prefix.chars().next_back(), upcoming);
         let mut alive = true;
-        while let Some(char) = chars.next() {
+        while let Some(char) = upcoming {
             if !alive {
                 return false;
             }
-            let upcoming = chars.clone().next().or(last);
+            if any_name && char == '/' && at_end(now) {
+                return true;
+            }
+            upcoming = chars.next();
             next.fill(0);
             alive = false;
             for (word, bits) in now.iter().enumerate() {
@@ -255,25 +286,22 @@ impl Program {
                     bits &= bits - 1;
                     let Some(state) = self.states.get(at) else { continue };
                     let to = match state {
-                        State::Take(Taken::Char(wanted)) if *wanted == char => Some(at + 1),
-                        State::Take(Taken::Set(set)) if set.has(char) => Some(at + 1),
-                        State::Stay(set) if set.has(char) => Some(at),
-                        State::Inside if char != '\n' => Some(at),
-                        _ => None,
+                        State::Take(Taken::Char(wanted)) if *wanted == char => at + 1,
+                        State::Take(Taken::Set(set)) if set.has(char) => at + 1,
+                        State::Stay(set) if set.has(char) => at,
+                        State::Inside if char != '\n' => at,
+                        _ => continue,
                     };
-                    if let Some(to) = to {
-                        alive = true;
-                        if char == '/' && matches!(state, State::Inside) {
-                            self.enter(at + 1, next, Some(char), upcoming);
-                        }
-                        self.enter(to, next, Some(char), upcoming);
+                    alive = true;
+                    if char == '/' && matches!(state, State::Inside) {
+                        self.enter(at + 1, next, Some(char), upcoming);
                     }
+                    self.enter(to, next, Some(char), upcoming);
                 }
             }
             std::mem::swap(&mut now, &mut next);
         }
-        let end = self.states.len();
-        now.get(end / 64).is_some_and(|word| word >> (end % 64) & 1 == 1)
+        at_end(now)
     }
 
     /// Marks a state and what can be reached from it without taking a character.
@@ -386,6 +414,22 @@ mod tests {
                     .map(Program::new)
                     .any(|program| signature.holds(&program.signature) && program.matches(&path));
                 prop_assert_eq!(got, expected, "{} {}", pattern, expression);
+            }
+        }
+
+        #[test]
+        fn a_path_is_out_with_what_is_above_it(
+            pattern in r"([ab/]|\*|\*\*|\*\*/|\?|\[\^b\]|\\b|\|){1,6}",
+            path in "[ab]{1,2}(/[ab]{1,2}){0,3}",
+        ) {
+            if let Ok(ignore) = crate::dockerignore::Ignore::from_patterns([pattern.as_str()])
+                && let [pattern] = ignore.patterns()
+                && !pattern.is_exception()
+                && let Ok(excluded) = ignore.test(&path)
+            {
+                let above = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+                let expected = above.map(|end| &path[..end]).any(|path| pattern.matches(path));
+                prop_assert_eq!(excluded, expected, "{:?}", pattern);
             }
         }
 

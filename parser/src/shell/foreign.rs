@@ -42,7 +42,9 @@ impl<'s> Reader<'_, 's> {
                 Separator::Background if dialect == Dialect::Cmd => Separator::Semicolon,
                 separator => separator,
             };
-            if let Some(item) = items.last_mut() {
+            if let Some(item) = items.last_mut()
+                && op.is_none()
+            {
                 (item.separator, item.separator_range) = (separator, separator_range);
             }
             joined = op.map(|op| (op, at));
