@@ -121,6 +121,12 @@ fn comparison(_: &Root) {
     };
     let (first, second, third) = (observe(&same), observe(&again), observe(&other));
     assert_eq!(first.answers[0].probe, Probe::get(8080, "/"));
+    let mut expecting = first.answers[0].clone();
+    assert_eq!(expecting.unmet(), None);
+    if let Probe::Http { expect_status, expect_body, .. } = &mut expecting.probe {
+        (*expect_status, *expect_body) = (Some(200), Some("b".to_owned()));
+    }
+    assert_eq!(expecting.unmet().as_deref(), Some("no `b` in the body"));
     assert_eq!(first.stdout, "serving on 8080\n");
     let equal = compare_behaviour(&first, Some(&second), &second);
     assert_eq!((equal.agreed, equal.flaky.len()), ((7, 7), 0), "{equal:?}");

@@ -43,6 +43,7 @@ const TESTS: &[common::Test] = &[
     ("a command inside", run_inside),
     ("a network of its own", own_network),
     ("dropping kills", dropping_kills),
+    ("a killed starter takes its container along", killed_starter),
     ("the working directory", working_directory),
     ("no descriptor leaks", no_leaks),
     ("the filter refuses", filter),
@@ -337,10 +338,33 @@ fn dropping_kills(root: &Root) {
         exec::spawn(&root.sh(&format!("sh -c 'sleep 4242{marker}' & echo up; sleep 4242{marker}"))).unwrap();
     wait_for_output(&container, "up");
     drop(container);
-    let alive = fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        fs::read(entry.path().join("cmdline")).is_ok_and(|line| text(&line).contains(&format!("4242{marker}")))
-    });
-    assert!(!alive);
+    assert!(!is_alive(&format!("4242{marker}")));
+}
+
+fn is_alive(marker: &str) -> bool {
+    let commands =
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    commands.into_iter().any(|line| text(&line).starts_with("sleep") && text(&line).contains(marker))
+}
+
+fn killed_starter(root: &Root) {
+    let marker = format!("4343{}", std::process::id());
+    let mut starter = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["sleep", &marker])
+        .env("PLIMSOLL_TEST_START", root.path())
+        .spawn()
+        .unwrap();
+    let wait = |wanted: bool| {
+        let start = Instant::now();
+        while is_alive(&marker) != wanted {
+            assert!(start.elapsed() < Duration::from_secs(20), "never {}", if wanted { "started" } else { "ended" });
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait(true);
+    starter.kill().unwrap();
+    starter.wait().unwrap();
+    wait(false);
 }
 
 fn working_directory(root: &Root) {

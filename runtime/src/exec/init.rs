@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsStr};
 use std::fs;
 use std::io::{Read, Seek, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
@@ -107,7 +108,7 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
             reap(child);
         }
     }
-    become_program(setup.program)
+    become_program(setup.program, failure)
 }
 
 /// What is taken from the host before it goes out of sight.
@@ -329,15 +330,23 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 fn mask(sys: Sysfs) -> Done {
     let null = open_inside("/dev/null", OFlag::O_PATH).map_err(at(SetupStep::Mask, "/dev/null"))?;
     let null = format!("/proc/self/fd/{}", null.as_raw_fd());
+    let mut empty = None;
     // The host's control groups are not in a `/sys` of our own.
     let bound = (sys == Sysfs::Bind).then_some("/sys/fs/cgroup");
     for path in MASKED.into_iter().chain(bound) {
         match mount(Some(null.as_str()), path, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(Errno::ENOTDIR) => {
-                let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-                mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some("size=0k,mode=555"))
-                    .map_err(at(SetupStep::Mask, path))?;
+                // One empty filesystem hides all folders: each further one would cost as much as the first.
+                let hidden = match empty {
+                    Some(first) => mount(Some(first), path, None::<&str>, MsFlags::MS_BIND, None::<&str>),
+                    None => {
+                        let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+                        mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some("size=0k,mode=555"))
+                    }
+                };
+                hidden.map_err(at(SetupStep::Mask, path))?;
+                empty = empty.or(Some(path));
             }
             Err(errno) => return Err(ExecError::new(SetupStep::Mask, path, errno)),
         }
@@ -375,8 +384,7 @@ fn join(
         close(failure);
         reap(child);
     }
-    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
-    become_program(program)
+    become_program(program, failure)
 }
 
 /// Closes a descriptor that is only borrowed here; this process will not use it again.
@@ -420,7 +428,7 @@ fn reap(child: Pid) -> ! {
 }
 
 /// Gives up what the process must not have, becomes its user and then the process.
-fn become_program(program: Program) -> Result<std::convert::Infallible, ExecError> {
+fn become_program(program: Program, failure: &OwnedFd) -> Result<std::convert::Infallible, ExecError> {
     umask(Mode::from_bits_truncate(0o022));
     enter_directory(&program.cwd)?;
     let exec_failed = |errno| ExecError::new(SetupStep::Exec, program.args.first().map_or("", String::as_str), errno);
@@ -456,6 +464,12 @@ fn become_program(program: Program) -> Result<std::convert::Infallible, ExecErro
     setresuid(uid, uid, uid).map_err(user_failed())?;
     let keep = if uid.is_root() { program.bounding.0 & sys::effective_capabilities() } else { 0 };
     sys::set_capabilities(keep).map_err(at(SetupStep::Capabilities, "the process"))?;
+    // Becoming the user took this away; and whoever waits may be gone by now.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(SetupStep::Session, "the process"))?;
+    let mut told = [PollFd::new(failure.as_fd(), PollFlags::empty())];
+    if poll(&mut told, PollTimeout::ZERO).is_ok() && told[0].any().unwrap_or(false) {
+        std::process::exit(137);
+    }
     // The directory may be open to the user alone.
     let inside = std::env::current_dir().map_err(io_at(SetupStep::WorkingDirectory, &program.cwd))?;
     if !inside.is_absolute() {

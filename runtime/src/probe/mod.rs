@@ -85,6 +85,26 @@ pub struct ProbeResult {
     pub answer: Answer,
 }
 
+impl ProbeResult {
+    /// What the probe expects of the answer and did not get.
+    pub fn unmet(&self) -> Option<String> {
+        let Probe::Http { expect_status, expect_body, .. } = &self.probe else { return None };
+        let answer = match &self.answer {
+            Answer::Http(answer) => answer,
+            Answer::Failed { reason } => return Some(reason.clone()),
+            _ => return None,
+        };
+        if let Some(wanted) = expect_status.filter(|wanted| *wanted != answer.status) {
+            return Some(format!("status {} instead of {wanted}", answer.status));
+        }
+        let body = String::from_utf8_lossy(&answer.body);
+        expect_body
+            .as_ref()
+            .filter(|wanted| !body.contains(wanted.as_str()))
+            .map(|wanted| format!("no `{wanted}` in the body"))
+    }
+}
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
