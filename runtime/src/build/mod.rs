@@ -280,12 +280,14 @@ impl<'b> Builder<'b> {
         };
         let use_cache = !self.options.no_cache && !filtered(&stage.name);
         for trigger in std::mem::take(&mut finished.state.image.config.on_build) {
-            let parsed = plimsoll_parser::parse(&trigger);
+            // A trigger is an instruction of a stage.
+            let text = format!("FROM scratch\n{trigger}");
+            let parsed = plimsoll_parser::parse(&text);
             if let Some(error) = parsed.errors.first() {
                 let message = format!("the ONBUILD trigger `{trigger}` of {base_name}: {}", error.message);
                 return Err(BuildError::Instruction { place: Box::new(place), message, help: None });
             }
-            for instruction in &parsed.instructions {
+            for instruction in parsed.instructions.iter().skip(1) {
                 let place = Place { instruction: trigger.clone(), ..place.clone() };
                 self.step(index, &mut finished, instruction, place, use_cache)?;
             }
@@ -319,7 +321,11 @@ impl<'b> Builder<'b> {
             self.warn_of_secrets(declared.iter().map(|arg| arg.name.as_str()), place.line);
         }
         let step = finished.state.step(instruction, &self.globals).map_err(|error| BuildError::Instruction {
-            place: Box::new(Place { range: error.range, line: self.lines.line(error.range.start), ..place.clone() }),
+            place: Box::new(if place.range.contains(error.range) {
+                Place { range: error.range, line: self.lines.line(error.range.start), ..place.clone() }
+            } else {
+                place.clone()
+            }),
             message: error.message,
             help: None,
         })?;
