@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 const RECORDED_NOW: i64 = 1_790_000_000;
 
 /// What differs, a line each. `expected` has the paths that differ from the base's only; `base` and `actual` have all.
-pub fn differences(expected: &Value, base: &Value, actual: &Value) -> Vec<String> {
+pub(crate) fn differences(expected: &Value, base: &Value, actual: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for field in ["architecture", "os"] {
         if expected[field] != actual[field] {
@@ -87,7 +87,7 @@ fn compare_entry(path: &str, want: &Value, have: &Value, found: &mut Vec<String>
 }
 
 /// What a fresh description has beyond its base: what is recorded.
-pub fn reduce(base: &Value, actual: &Value) -> Value {
+pub(crate) fn reduce(base: &Value, actual: &Value) -> Value {
     let below = base["rootfs"].as_object().cloned().unwrap_or_default();
     let layers = actual["layers"].as_array().cloned().unwrap_or_default();
     let of_base = base["layers"].as_array().cloned().unwrap_or_default();
@@ -101,13 +101,26 @@ pub fn reduce(base: &Value, actual: &Value) -> Value {
     if on_base {
         rootfs.extend(below.keys().filter(|path| !all.contains_key(*path)).map(|path| (path.clone(), Value::Null)));
     }
+    let history = actual["history"].as_array().cloned().unwrap_or_default();
+    let of_base = base["history"].as_array().map_or(0, Vec::len);
+    let own_history: Vec<Value> = history.into_iter().skip(if on_base { of_base } else { 0 }).collect();
+    let of_base = base["layers"].as_array().cloned().unwrap_or_default();
     json!({
         "architecture": actual["architecture"],
         "os": actual["os"],
         "config": actual["config"],
-        "history": actual["history"],
+        "history": own_history,
         "on_base": on_base,
         "layers": layers.into_iter().skip(if on_base { of_base.len() } else { 0 }).collect::<Vec<_>>(),
         "rootfs": rootfs,
     })
+}
+
+/// Puts the base's history before that of a recording which leaves it out.
+pub(crate) fn add_base(expected: &mut Value, base: &Value) {
+    if expected["on_base"] == true {
+        let own = expected["history"].as_array().cloned().unwrap_or_default();
+        let all: Vec<Value> = base["history"].as_array().cloned().unwrap_or_default().into_iter().chain(own).collect();
+        expected["history"] = Value::Array(all);
+    }
 }

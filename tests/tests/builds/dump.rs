@@ -97,7 +97,7 @@ impl Root {
 }
 
 /// Describes the image of this name, or of this manifest, in the store there.
-pub fn dump(store: &Path, reference: &str) -> Value {
+pub(crate) fn dump(store: &Path, reference: &str) -> Value {
     let store = Store::open(store).expect("the store opens");
     let image =
         store.resolve(reference).expect("the store reads").unwrap_or_else(|| panic!("{reference} is not there"));
