@@ -16,6 +16,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::pipe2;
 
@@ -424,6 +425,7 @@ fn setup(process: &Process, points: &mut MountPoints) -> Result<Setup, ExecError
         make_devices: ids.initial && Capabilities(sys::effective_capabilities()).has(MKNOD),
         tty_group: ids.count > TTY_GROUP,
         sys: if own_network || ids.initial { Sysfs::Mount } else { Sysfs::Bind },
+        show_groups: statfs("/sys/fs/cgroup").is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC),
         mounts,
         sandbox: process.security == Security::Sandbox,
         read_only: process.read_only,

@@ -86,12 +86,14 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
         .map_err(at(SetupStep::Propagation, "/"))?;
     let sources = Sources::open(&setup)?;
     enter_root(&setup.root)?;
-    kernel_mounts(&setup, &sources)?;
+    let groups_shown = kernel_mounts(&setup, &sources)?;
     for (number, (wanted, source)) in setup.mounts.iter().zip(&sources.mounts).enumerate() {
         make_mount(number, wanted, source.as_ref())?;
     }
     if setup.sandbox {
-        mask(setup.sys)?;
+        // The host's control groups are not in a `/sys` of our own, nor under those of our own.
+        let groups = (setup.sys == Sysfs::Bind && !groups_shown).then_some(CONTROL_GROUPS);
+        mask(groups)?;
     }
     if setup.read_only {
         let root = open_inside("/", OFlag::O_PATH).map_err(at(SetupStep::ReadOnly, "/"))?;
@@ -186,7 +188,8 @@ fn attach(tree: &OwnedFd, target: &str, read_only: bool) -> Result<(), Errno> {
     sys::move_mount(tree, &open_inside(target, OFlag::O_PATH)?)
 }
 
-fn kernel_mounts(setup: &Setup, sources: &Sources) -> Done {
+/// Says whether the container's own control groups are shown.
+fn kernel_mounts(setup: &Setup, sources: &Sources) -> Done<bool> {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let own = |target: &str| {
         // A link in the image must not send a kernel filesystem elsewhere.
@@ -216,7 +219,12 @@ fn kernel_mounts(setup: &Setup, sources: &Sources) -> Done {
     if setup.sys == Sysfs::Bind && setup.sandbox {
         sys::set_read_only(&sources.sys, true).map_err(at(SetupStep::MountKernel, "/sys"))?;
     }
-    own("/sys").and_then(|target| sys::move_mount(&sources.sys, &target)).map_err(at(SetupStep::MountKernel, "/sys"))
+    own("/sys")
+        .and_then(|target| sys::move_mount(&sources.sys, &target))
+        .map_err(at(SetupStep::MountKernel, "/sys"))?;
+    // An outer container may refuse it; then there are none to be seen.
+    let protect = if setup.sandbox { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+    Ok(setup.show_groups && kernel("cgroup2", CONTROL_GROUPS, plain | protect, None).is_ok())
 }
 
 fn devices(setup: &Setup, sources: &Sources) -> Done {
@@ -308,6 +316,8 @@ fn ensure_target(target: &str, is_file: bool) -> Done {
     Ok(())
 }
 
+const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
 /// Kernel files that tell about the host or that work on it, hidden as Docker hides them.
 const MASKED: [&str; 12] = [
     "/proc/acpi",
@@ -327,13 +337,11 @@ const MASKED: [&str; 12] = [
 /// Kernel files that may be read.
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-fn mask(sys: Sysfs) -> Done {
+fn mask(also: Option<&'static str>) -> Done {
     let null = open_inside("/dev/null", OFlag::O_PATH).map_err(at(SetupStep::Mask, "/dev/null"))?;
     let null = format!("/proc/self/fd/{}", null.as_raw_fd());
     let mut empty = None;
-    // The host's control groups are not in a `/sys` of our own.
-    let bound = (sys == Sysfs::Bind).then_some("/sys/fs/cgroup");
-    for path in MASKED.into_iter().chain(bound) {
+    for path in MASKED.into_iter().chain(also) {
         match mount(Some(null.as_str()), path, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(Errno::ENOTDIR) => {

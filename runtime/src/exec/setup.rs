@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     /// The group `tty` exists in the ID map.
     pub(crate) tty_group: bool,
     pub(crate) sys: Sysfs,
+    /// The machine has control groups of version 2 alone, which can be shown as the container's own.
+    pub(crate) show_groups: bool,
     pub(crate) mounts: Vec<Mount>,
     /// Mask and protect kernel files.
     pub(crate) sandbox: bool,
