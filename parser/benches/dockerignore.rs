@@ -96,7 +96,9 @@ fn usual() -> Vec<String> {
 
 /// 100 patterns for which nothing is known before they run.
 fn hard() -> Vec<String> {
-    (0..100).map(|index| format!("**/{}*[a-z]*{}/*", char::from(b'a' + index % 5), char::from(b'p' + index % 5))).collect()
+    (0..100)
+        .map(|index| format!("**/{}*[a-z]*{}/*", char::from(b'a' + index % 5), char::from(b'p' + index % 5)))
+        .collect()
 }
 
 fn by_path(bencher: Bencher<'_, '_>, patterns: &[String]) {

@@ -5,7 +5,7 @@ use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, satisfy};
 use nom::combinator::{all_consuming, opt, recognize, verify};
-use nom::multi::{many0_count, separated_list1};
+use nom::multi::many0_count;
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 use std::fmt;
@@ -55,34 +55,22 @@ impl ImageRef {
     /// # Errors
     /// Where BuildKit refuses the text as a `FROM` image.
     pub fn check(text: &str) -> Result<Self, BadReference> {
-        let bad = |why: String| Err(BadReference(why));
-        if text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return bad(format!("invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"));
-        }
-        let (registry, rest) = with_registry(text);
-        let path = rest.split(':').next().unwrap_or_default();
-        if path.to_lowercase() != path {
-            return bad(format!("invalid reference format: repository name ({path}) must be lowercase"));
-        }
-        let full = format!("{registry}/{rest}");
-        let Some((host, repository, tag, digest)) = whole(&full) else {
-            if whole(&full.to_lowercase()).is_some() {
-                return bad("repository name must be lowercase".to_owned());
-            }
-            return bad("invalid reference format".to_owned());
-        };
-        if repository.len() > MAX_PATH {
-            return bad(format!("repository name must not be more than {MAX_PATH} characters"));
-        }
-        if let Some(why) = digest.and_then(bad_digest) {
-            return bad(why.to_owned());
-        }
+        let Reference { registry, official, path, tag, digest } = Reference::read(text).map_err(BadReference)?;
         Ok(Self {
-            registry: host.to_owned(),
-            repository: repository.to_owned(),
+            registry: registry.to_owned(),
+            repository: format!("{}{path}", if official { OFFICIAL } else { "" }),
             tag: tag.map(str::to_owned),
             digest: digest.map(str::to_owned),
         })
+    }
+
+    /// Why a text is no reference; nothing where it is one.
+    #[must_use]
+    pub fn refused(text: &str) -> Option<BadReference> {
+        if is_ordinary(text) {
+            return None;
+        }
+        Reference::read(text).err().map(BadReference)
     }
 
     /// The same with the tag `latest` where neither tag nor digest is written.
@@ -124,44 +112,97 @@ impl fmt::Display for Suffix<'_> {
     }
 }
 
-/// Splits off the registry, or puts the default one in. What stands before the first slash is a registry when it has a
-/// dot, a colon or an upper case letter in it, or is `localhost`.
-fn with_registry(text: &str) -> (&str, String) {
-    let (registry, rest) = match text.split_once('/') {
-        Some((registry, rest)) if is_registry(registry) => (registry, rest),
-        _ => (DEFAULT_REGISTRY, text),
-    };
-    let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
-    let official = if registry == DEFAULT_REGISTRY && !rest.contains('/') { OFFICIAL } else { "" };
-    (registry, format!("{official}{rest}"))
+/// Whether a text is a short reference of lower case letters, digits and single signs between them, perhaps with a tag.
+/// Nearly all are; this spares them the parser.
+fn is_ordinary(text: &str) -> bool {
+    let (path, tag) = text.split_once(':').unwrap_or((text, "latest"));
+    let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut last = b'/';
+    for byte in path.bytes() {
+        if !word(byte) && !(matches!(byte, b'/' | b'.' | b'-') && word(last)) {
+            return false;
+        }
+        last = byte;
+    }
+    let mut tag_bytes = tag.bytes();
+    word(last)
+        && text.len() < 64
+        && tag_bytes.next().is_some_and(word)
+        && tag_bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// A reference's parts in the text.
+struct Reference<'t> {
+    registry: &'t str,
+    /// Whether the path is one of the default registry's without a namespace.
+    official: bool,
+    path: &'t str,
+    tag: Option<&'t str>,
+    digest: Option<&'t str>,
+}
+
+impl<'t> Reference<'t> {
+    /// What stands before the first slash is a registry when it has a dot, a colon or an upper case letter in it, or is
+    /// `localhost`.
+    fn read(text: &'t str) -> Result<Self, String> {
+        if text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(format!("invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"));
+        }
+        let (registry, rest) = match text.split_once('/') {
+            Some((registry, rest)) if is_registry(registry) => (registry, rest),
+            _ => (DEFAULT_REGISTRY, text),
+        };
+        let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
+        let official = registry == DEFAULT_REGISTRY && !rest.contains('/');
+        let prefix = if official { OFFICIAL } else { "" };
+        let path = rest.split(':').next().unwrap_or_default();
+        if has_upper_case(path) {
+            return Err(format!("invalid reference format: repository name ({prefix}{path}) must be lowercase"));
+        }
+        let Some((path, tag, digest)) = whole(host, registry).and_then(|_| whole(remote, rest)) else {
+            let (registry, rest) = (registry.to_lowercase(), rest.to_lowercase());
+            let lower = whole(host, &registry).is_some() && whole(remote, &rest).is_some();
+            let why = if lower { "repository name must be lowercase" } else { "invalid reference format" };
+            return Err(why.to_owned());
+        };
+        if prefix.len() + path.len() > MAX_PATH {
+            return Err(format!("repository name must not be more than {MAX_PATH} characters"));
+        }
+        match digest.and_then(bad_digest) {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(Self { registry, official, path, tag, digest }),
+        }
+    }
+}
+
+fn has_upper_case(text: &str) -> bool {
+    if text.is_ascii() { text.bytes().any(|byte| byte.is_ascii_uppercase()) } else { text.to_lowercase() != text }
 }
 
 fn is_registry(word: &str) -> bool {
-    word == "localhost" || word.contains(['.', ':']) || word.to_lowercase() != word
+    word == "localhost" || word.contains(['.', ':']) || has_upper_case(word)
 }
 
-type Parts<'t> = (&'t str, &'t str, Option<&'t str>, Option<&'t str>);
-
-fn whole(text: &str) -> Option<Parts<'_>> {
-    all_consuming(reference).parse(text).ok().map(|(_, parts)| parts)
+/// What a parser makes of a text it takes as a whole.
+fn whole<'t, T>(parser: impl Fn(&'t str) -> IResult<&'t str, T>, text: &'t str) -> Option<T> {
+    all_consuming(parser).parse(text).ok().map(|(_, read)| read)
 }
 
-/// `registry/path[:tag][@digest]`
-fn reference(input: &str) -> IResult<&str, Parts<'_>> {
-    let (rest, host) = host(input)?;
-    let (rest, _) = char('/')(rest)?;
-    let (rest, path) = recognize(separated_list1(char('/'), path_component)).parse(rest)?;
+type Remote<'t> = (&'t str, Option<&'t str>, Option<&'t str>);
+
+/// `path[:tag][@digest]`
+fn remote(input: &str) -> IResult<&str, Remote<'_>> {
+    let (rest, path) = recognize((path_component, many0_count((char('/'), path_component)))).parse(input)?;
     let (rest, tag) = opt(preceded(char(':'), tag_name)).parse(rest)?;
     let (rest, digest) = opt(preceded(char('@'), digest)).parse(rest)?;
-    Ok((rest, (host, path, tag, digest)))
+    Ok((rest, (path, tag, digest)))
 }
 
 fn host(input: &str) -> IResult<&str, &str> {
-    let label = verify(take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-'), |label: &str| {
-        !label.starts_with('-') && !label.ends_with('-')
-    });
+    let sign = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let label = || verify(take_while1(sign), |label: &str| !label.starts_with('-') && !label.ends_with('-'));
     let ipv6 = recognize(delimited(char('['), take_while1(|c: char| c.is_ascii_hexdigit() || c == ':'), char(']')));
-    let name = alt((ipv6, recognize(separated_list1(char('.'), label))));
+    let name = alt((ipv6, recognize((label(), many0_count((char('.'), label()))))));
     recognize((name, opt(preceded(char(':'), take_while1(|c: char| c.is_ascii_digit()))))).parse(input)
 }
 
@@ -276,6 +317,7 @@ mod tests {
             ("[::1]:5000/a", "[::1]:5000/a", "[::1]:5000/a"),
             ("a__b--c.d", "docker.io/library/a__b--c.d", "a__b--c.d"),
         ] {
+            assert_eq!(ImageRef::refused(written), None);
             let parsed = ImageRef::parse(written).unwrap_or_else(|| panic!("{written}"));
             assert_eq!((parsed.to_string().as_str(), parsed.familiar().as_str()), (full, familiar));
         }

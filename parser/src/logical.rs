@@ -135,6 +135,18 @@ impl<'s> Logical<'s> {
     #[must_use]
     #[inline]
     pub fn slice(&self, range: Range<usize>) -> Text<'s> {
+        if let Cow::Borrowed(text) = self.text
+            && self.pieces.is_empty()
+        {
+            let start = self.start.saturating_add(offset32(range.start)).min(self.end);
+            let part = text.get(range).unwrap_or_default();
+            let end = start.saturating_add(offset32(part.len())).min(self.end);
+            return Text { value: Cow::Borrowed(part), range: TextRange { start, end } };
+        }
+        self.slice_over_pieces(range)
+    }
+
+    fn slice_over_pieces(&self, range: Range<usize>) -> Text<'s> {
         let place = self.range(range.clone());
         let value = match &self.text {
             Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),

@@ -2,7 +2,7 @@
 
 use crate::check;
 use crate::directive::{Directives, Line as DirectiveLine};
-use crate::grammar::{self, Keyword, Reader, words};
+use crate::grammar::{self, Keyword, Reader};
 use crate::heredoc;
 use crate::logical::Logical;
 use crate::syntax::{Dockerfile, ErrorStage, Heredoc, Instruction, Kind, SyntaxError};
@@ -19,8 +19,8 @@ pub fn parse(text: &str) -> Dockerfile<'_> {
         text,
         directives: Vec::new(),
         escape: '\\',
-        instructions: Vec::with_capacity(text.len() / 96),
-        comments: Vec::new(),
+        instructions: Vec::with_capacity(text.len() / 72 + 4),
+        comments: Vec::with_capacity(text.len() / 256 + 2),
         errors: Vec::new(),
         warnings: Vec::new(),
     };
@@ -59,21 +59,24 @@ impl<'s> Walk<'s> {
     fn line(&mut self) -> Option<Physical> {
         let rest = self.text.as_bytes().get(self.at..).filter(|rest| !rest.is_empty())?;
         let start = self.at;
-        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        self.at = start + (len + 1).min(rest.len());
+        let (len, next) = match memchr::memchr(b'\n', rest) {
+            Some(len) => (len, len + 1),
+            None => (rest.len(), rest.len()),
+        };
+        self.at = start + next;
         if len > MAX_LINE && self.longest.is_none() {
             self.longest = Some(TextRange::new(start, start + len));
         }
-        let mut end = start + len;
-        while end > start && self.byte(end - 1) == Some(b'\r') {
-            end -= 1;
+        let mut line = rest.get(..len).unwrap_or_default();
+        while let Some((b'\r', before)) = line.split_last() {
+            line = before;
         }
-        Some(Physical { start, end })
+        Some(Physical { start, end: start + line.len() })
     }
 
     #[inline]
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.as_bytes().get(at).copied()
+    fn bytes(&self, line: Physical) -> &'s [u8] {
+        self.text.as_bytes().get(line.start..line.end).unwrap_or_default()
     }
 
     #[inline]
@@ -81,22 +84,31 @@ impl<'s> Walk<'s> {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    /// Where the text of a line begins, white space before it left out.
+    /// Where the text of a line begins, white space before it left out, and its first byte.
     #[inline]
-    fn first(&self, line: Physical) -> usize {
-        line.end - words::trim_start(self.slice(line.start, line.end)).len()
+    fn first(&self, line: Physical) -> (usize, Option<u8>) {
+        for (at, byte) in (line.start..).zip(self.bytes(line)) {
+            match byte {
+                b'\t'..=b'\r' | b' ' => {}
+                0x80.. => {
+                    let at = line.end - self.slice(line.start, line.end).trim_start().len();
+                    return (at, self.text.as_bytes().get(at).copied().filter(|_| at < line.end));
+                }
+                byte => return (at, Some(*byte)),
+            }
+        }
+        (line.end, None)
     }
 
     /// The end of a line's text before its continuation character, where it has one. Two escape characters are none.
     #[inline]
-    fn continued(&self, start: usize, end: usize) -> Option<usize> {
-        let mut last = end;
-        while last > start && matches!(self.byte(last - 1), Some(b' ' | b'\t')) {
-            last -= 1;
+    fn continued(&self, line: Physical) -> Option<usize> {
+        let mut text = self.bytes(line);
+        while let Some((b' ' | b'\t', before)) = text.split_last() {
+            text = before;
         }
-        let escape = Some(self.escape);
-        let ends = last > start && self.byte(last - 1) == escape;
-        (ends && (last - 1 == start || self.byte(last - 2) != escape)).then(|| last - 1)
+        let (last, before) = text.split_last()?;
+        (*last == self.escape && before.last() != Some(&self.escape)).then(|| line.start + before.len())
     }
 
     fn run(&mut self) {
@@ -106,19 +118,19 @@ impl<'s> Walk<'s> {
             if std::mem::take(&mut first_line) && self.slice(line.start, line.end).starts_with('\u{feff}') {
                 line.start += '\u{feff}'.len_utf8();
             }
-            let start = self.first(line);
-            if self.byte(start) == Some(b'#') && start < line.end {
+            let (start, first) = self.first(line);
+            if first == Some(b'#') {
                 if !self.directive(&mut directives, start, line) {
                     self.comment(start, line.end);
                 }
                 continue;
             }
             directives.end();
-            if start == line.end {
+            if first.is_none() {
                 self.block = self.file.comments.len();
                 continue;
             }
-            self.instruction(start, line);
+            self.instruction(Physical { start, end: line.end });
         }
     }
 
@@ -162,10 +174,11 @@ impl<'s> Walk<'s> {
         self.file.errors.push(SyntaxError::new(code, ErrorStage::Syntax, range, message).with_help(help));
     }
 
-    /// Reads an instruction whose text begins at `start` of `line`.
-    fn instruction(&mut self, start: usize, line: Physical) {
+    /// Reads an instruction whose first line is `line`, without the white space before it.
+    fn instruction(&mut self, line: Physical) {
         let above = self.block.max(self.comments_seen)..self.file.comments.len();
-        let (logical, end) = match self.continued(start, line.end) {
+        let start = line.start;
+        let (logical, end) = match self.continued(line) {
             None => (Logical::whole(self.slice(start, line.end), start), line.end),
             Some(stop) => self.joined(start, stop, line.end),
         };
@@ -192,16 +205,16 @@ impl<'s> Walk<'s> {
         let mut len = stop - start;
         while let Some(line) = self.line() {
             end = line.end;
-            let first = self.first(line);
-            if first == line.end {
+            let (start, first) = self.first(line);
+            if first.is_none() {
                 empty.get_or_insert(TextRange::new(line.start, line.end));
                 continue;
             }
-            if self.byte(first) == Some(b'#') {
-                self.comment(first, line.end);
+            if first == Some(b'#') {
+                self.comment(start, line.end);
                 continue;
             }
-            let continued = self.continued(line.start, line.end);
+            let continued = self.continued(line);
             let piece = (line.start, continued.unwrap_or(line.end));
             if piece.0 < piece.1 {
                 len += piece.1 - piece.0;
@@ -234,8 +247,12 @@ impl<'s> Walk<'s> {
             Kind::Onbuild(trigger) => trigger,
             _ => &*instruction,
         };
-        let takes = Keyword::of(&inner.keyword).is_some_and(Keyword::takes_heredocs);
-        if !takes || memchr::memmem::find(instruction.logical.text.as_bytes(), b"<<").is_none() || is_json(inner) {
+        let takes = match &inner.kind {
+            Kind::Run(_) | Kind::Copy(_) | Kind::Add(_) => true,
+            Kind::Broken(_) => Keyword::of(&inner.keyword).is_some_and(Keyword::takes_heredocs),
+            _ => false,
+        };
+        if !takes || !has_operator(instruction.logical.text.as_bytes()) || is_json(inner) {
             return;
         }
         // A line that could not even be split opens nothing.
@@ -359,6 +376,11 @@ fn is_json(instruction: &Instruction<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether `<<` stands in a text.
+fn has_operator(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'<', text).any(|at| text.get(at + 1) == Some(&b'<'))
 }
 
 fn index(at: usize) -> u32 {

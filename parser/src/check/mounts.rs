@@ -1,6 +1,6 @@
 //! The options of `RUN --mount` (Dockerfile reference, "RUN --mount").
 
-use super::scope::{Scopes, Value};
+use super::scope::{Place, Value};
 use super::{Checker, values};
 use crate::grammar::go_bool;
 use crate::quote::quote;
@@ -59,18 +59,14 @@ impl Read {
 
 type Refused = (TextRange, String, &'static str);
 
-/// Checks a mount as BuildKit does when variables are known. `later` says whether a name is a stage that comes later.
-pub(super) fn check<'s>(
-    checker: &mut Checker<'_, 's>,
-    scopes: &Scopes<'s>,
-    mount: &Mount<'s>,
-    later: &dyn Fn(&str) -> Option<usize>,
-) {
+/// Checks a mount as BuildKit does when variables are known.
+pub(super) fn check<'s>(checker: &mut Checker<'_, 's>, place: &Place<'_, '_, 's>, mount: &Mount<'s>) {
+    let later = |from: &str| place.graph.mounted(from).filter(|from| *from >= place.stage);
     let mut read = Read::default();
     for (key, value) in &mount.options {
         let value = match value {
             None => None,
-            Some(word) => match scopes.expand(word, checker.file.escape) {
+            Some(word) => match place.expand(word) {
                 Ok(Value::Known(value)) => Some((word, value)),
                 Ok(Value::Unknown) => {
                     read.unknown = true;
@@ -94,7 +90,7 @@ pub(super) fn check<'s>(
     if read.unknown {
         return;
     }
-    if let Err((range, message, help)) = whole(&read, mount.range, later) {
+    if let Err((range, message, help)) = whole(&read, mount.range, &later) {
         checker.refuse("mount-option", range, message, help);
     }
 }

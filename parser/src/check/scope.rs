@@ -1,5 +1,7 @@
 //! Variables a file sets, where they are set.
 
+use super::stages::Graph;
+use crate::syntax::Kind;
 use crate::text::Text;
 use crate::word::{self, WordError};
 use std::borrow::Cow;
@@ -8,11 +10,8 @@ use std::collections::HashMap;
 
 /// A value longer than this is treated as unknown: nobody writes it, and names that double each other could.
 const LONGEST: usize = 4096;
-/// So many settings are looked through for a name, the latest first; one set before them is treated as unknown.
+/// So many instructions are looked through for a name, the latest first; one set before them is treated as unknown.
 const REACH: usize = 256;
-
-/// What is known of a variable that is set: its value, where the file tells it.
-type Setting<'s> = Option<Cow<'s, str>>;
 
 /// A word with its variables put in.
 pub(super) enum Value<'s> {
@@ -22,24 +21,27 @@ pub(super) enum Value<'s> {
     Unknown,
 }
 
-fn short(value: Setting<'_>) -> Setting<'_> {
-    value.filter(|value| value.len() <= LONGEST)
-}
-
 /// ARGs before the first FROM, and what BuildKit sets before them.
 #[derive(Debug, Default)]
 pub(super) struct Global<'s> {
-    set: HashMap<Cow<'s, str>, Setting<'s>>,
+    set: HashMap<Cow<'s, str>, Option<Cow<'s, str>>>,
 }
 
 impl<'s> Global<'s> {
-    pub(super) fn set(&mut self, name: Cow<'s, str>, value: Setting<'s>) {
-        self.set.insert(name, short(value));
+    /// Sets a name, known or not.
+    pub(super) fn set(&mut self, name: Cow<'s, str>, value: Option<Cow<'s, str>>) {
+        self.set.insert(name, value.filter(|value| value.len() <= LONGEST));
     }
 
-    /// Whether a name is set, and to what.
-    pub(super) fn get(&self, name: &str) -> Option<Setting<'s>> {
-        self.set.get(name).cloned().or_else(|| predefined(name).map(|value| Some(Cow::Borrowed(value))))
+    fn is_set(&self, name: &str) -> bool {
+        self.set.contains_key(name) || predefined(name).is_some()
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        match self.set.get(name) {
+            Some(value) => value.as_deref().map(str::to_owned),
+            None => predefined(name).map(str::to_owned),
+        }
     }
 
     /// A word of FROM or of an ARG before it: what is not set here is set nowhere.
@@ -47,8 +49,7 @@ impl<'s> Global<'s> {
         if let Some(plain) = plain(word, escape) {
             return Ok(plain);
         }
-        let env = |name: &str| self.get(name).flatten().map(Cow::into_owned);
-        word::expand_quickly(word, escape, &env).map(Cow::Owned)
+        word::expand_quickly(word, escape, &|name| self.value(name)).map(Cow::Owned)
     }
 }
 
@@ -65,47 +66,58 @@ fn predefined(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The variables of all stages read so far. A stage sees those of the stage it is built on.
-#[derive(Debug, Default)]
-pub(super) struct Scopes<'s> {
-    stages: Vec<Scope<'s>>,
+/// A place in a stage, and what is set there: nothing is kept while the file is gone through, a name is looked for when
+/// a word asks for it.
+pub(super) struct Place<'p, 'f, 's> {
+    pub(super) graph: &'p Graph<'f, 's>,
+    pub(super) global: &'p Global<'s>,
+    pub(super) stage: usize,
+    /// How many instructions of the stage stand before it.
+    pub(super) before: usize,
+    pub(super) escape: char,
 }
 
-#[derive(Debug, Default)]
-struct Scope<'s> {
-    parent: Option<usize>,
-    set: Vec<(Cow<'s, str>, Setting<'s>)>,
-}
-
-impl<'s> Scopes<'s> {
-    /// A stage begins.
-    pub(super) fn begin(&mut self, parent: Option<usize>) {
-        self.stages.push(Scope { parent, set: Vec::new() });
-    }
-
-    /// Sets a name in the last stage, known or not.
-    pub(super) fn set(&mut self, name: Cow<'s, str>, value: Setting<'s>) {
-        if let Some(scope) = self.stages.last_mut() {
-            scope.set.push((name, short(value)));
-        }
-    }
-
+impl<'s> Place<'_, '_, 's> {
     fn value(&self, name: &str) -> Option<String> {
         let mut left = REACH;
-        let mut scope = self.stages.last();
-        while let Some(Scope { parent, set }) = scope {
-            if let Some((_, value)) = set.iter().rev().take(left).find(|(set, _)| set == name) {
-                return value.as_deref().map(str::to_owned);
+        let mut stage = self.graph.stages.get(self.stage)?;
+        let mut body = stage.body.get(..self.before)?;
+        loop {
+            for instruction in body.iter().rev() {
+                left = left.checked_sub(1)?;
+                match &instruction.kind {
+                    // Stages that could not be told apart are one: nothing is handed on.
+                    Kind::From(_) => return None,
+                    Kind::Env(pairs) => {
+                        if let Some(pair) = pairs.iter().rev().take(REACH).find(|pair| pair.key.value == name) {
+                            return self.setting(&pair.value);
+                        }
+                    }
+                    Kind::Arg(declarations) => {
+                        let found = declarations.iter().rev().take(REACH).find(|found| found.name.value == name);
+                        match found.map(|found| &found.default) {
+                            Some(Some(default)) => return self.setting(default),
+                            Some(None) if self.global.is_set(name) => return self.global.value(name),
+                            _ => {}
+                        }
+                    }
+                    _ => {}
+                }
             }
-            left = left.checked_sub(set.len() + 1)?;
-            scope = parent.and_then(|parent| self.stages.get(parent));
+            stage = self.graph.stages.get(stage.parent?)?;
+            body = stage.body;
         }
-        None
     }
 
-    /// A word of the last stage. What is not set in the file may be set by the base image, so the word is then unknown.
-    pub(super) fn expand(&self, word: &Text<'s>, escape: char) -> Result<Value<'s>, WordError> {
-        if let Some(plain) = plain(word, escape) {
+    /// The value a setting gives a name. One with variables in it is treated as unknown: what a file sets is nearly always
+    /// put together from what the base image sets.
+    fn setting(&self, word: &Text<'s>) -> Option<String> {
+        plain(word, self.escape).map(Cow::into_owned)
+    }
+
+    /// A word at this place. What is not set in the file may be set by the base image, so the word is then unknown.
+    pub(super) fn expand(&self, word: &Text<'s>) -> Result<Value<'s>, WordError> {
+        if let Some(plain) = plain(word, self.escape) {
             return Ok(Value::Known(plain));
         }
         let unset = Cell::new(false);
@@ -114,7 +126,7 @@ impl<'s> Scopes<'s> {
             unset.set(unset.get() || value.is_none());
             value
         };
-        match word::expand_quickly(word, escape, &env) {
+        match word::expand_quickly(word, self.escape, &env) {
             Ok(_) if unset.get() => Ok(Value::Unknown),
             Ok(word) => Ok(Value::Known(Cow::Owned(word))),
             Err(error) if error.about_value => Ok(Value::Unknown),

@@ -8,17 +8,18 @@ use crate::quote::quote;
 use crate::syntax::{Dockerfile, ErrorStage, From, Instruction, Kind};
 use crate::text::{Text, TextRange};
 use crate::word;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// A stage of the file.
 pub(super) struct Stage<'f, 's> {
-    /// Its name in lower case, where it has one.
-    name: Option<String>,
+    /// Its name, where it has one; case means nothing in it.
+    name: Option<Cow<'s, str>>,
     /// Where its FROM names the base, and the whole FROM.
     image: TextRange,
     from: TextRange,
     /// The base's name after expansion.
-    base: String,
+    base: Cow<'s, str>,
     /// The stage it is built on, where that is one.
     pub(super) parent: Option<usize>,
     /// The instructions after its FROM.
@@ -38,23 +39,39 @@ pub(super) enum Source {
 
 pub(super) struct Graph<'f, 's> {
     pub(super) stages: Vec<Stage<'f, 's>>,
-    /// The last stage of each name.
+    /// The last stage of each name, once there are many.
     names: HashMap<String, usize>,
+    /// How many stages the table knows.
+    learnt: usize,
 }
 
+/// So many stages are looked through for a name; with more of them, names are kept in a table.
+const FEW: usize = 16;
+
 impl Graph<'_, '_> {
+    /// Puts the names of stages that are not there yet into the table.
+    fn learn_names(&mut self) {
+        for (index, stage) in self.stages.iter().enumerate().skip(self.learnt) {
+            if let Some(name) = &stage.name {
+                self.names.insert(name.to_lowercase(), index);
+            }
+        }
+        self.learnt = self.stages.len();
+    }
+
     /// The stage of a name; the last one where several have it.
     fn named(&self, name: &str) -> Option<usize> {
-        if self.names.is_empty() {
-            return None;
+        if self.learnt > 0 {
+            return self.names.get(&name.to_lowercase()).copied();
         }
-        self.names.get(&name.to_lowercase()).copied()
+        let same = |stage: &Stage<'_, '_>| stage.name.as_ref().is_some_and(|found| found.eq_ignore_ascii_case(name));
+        self.stages.iter().rposition(same)
     }
 
     /// How messages name a stage.
     pub(super) fn name(&self, stage: usize) -> String {
-        let name = self.stages.get(stage).and_then(|stage| stage.name.clone());
-        name.unwrap_or_else(|| format!("stage-{stage}"))
+        let name = self.stages.get(stage).and_then(|stage| stage.name.as_ref());
+        name.map_or_else(|| format!("stage-{stage}"), |name| name.to_lowercase())
     }
 
     /// What `--from` means, where it is a stage: a name, or an index.
@@ -104,14 +121,14 @@ pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>
 
 /// All instructions as one nameless stage.
 pub(super) fn flat<'f, 's>(file: &'f Dockerfile<'s>) -> Graph<'f, 's> {
-    let (base, range) = (String::new(), TextRange::default());
+    let (base, range) = (Cow::Borrowed(""), TextRange::default());
     let body = file.instructions.as_slice();
     let stage = Stage { name: None, image: range, from: range, base, parent: None, body, takes: Vec::new() };
-    Graph { stages: vec![stage], names: HashMap::new() }
+    Graph { stages: vec![stage], names: HashMap::new(), learnt: 0 }
 }
 
 fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>) -> Graph<'f, 's> {
-    let mut graph = Graph { stages: Vec::new(), names: HashMap::new() };
+    let mut graph = Graph { stages: Vec::new(), names: HashMap::new(), learnt: 0 };
     let mut rest = checker.file.instructions.as_slice();
     while let Some((first, after)) = rest.split_first() {
         rest = after;
@@ -121,18 +138,18 @@ fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>) -> Graph<'
         rest = next;
         let base = base(checker, global, from).unwrap_or_default();
         let parent = graph.named(&base);
-        let name = from.name.as_ref().map(|name| name.to_lowercase());
+        let name = from.name.as_ref().map(|name| name.value.clone());
         let (image, from) = (from.image.range, first.range);
-        if let Some(name) = &name {
-            graph.names.insert(name.clone(), graph.stages.len());
-        }
         graph.stages.push(Stage { name, image, from, base, parent, body, takes: Vec::new() });
+        if graph.stages.len() > FEW {
+            graph.learn_names();
+        }
     }
     graph
 }
 
 /// The base's name after expansion; nothing where that fails.
-fn base<'s>(checker: &mut Checker<'_, 's>, global: &Global<'s>, from: &From<'s>) -> Option<String> {
+fn base<'s>(checker: &mut Checker<'_, 's>, global: &Global<'s>, from: &From<'s>) -> Option<Cow<'s, str>> {
     let escape = checker.file.escape;
     let base = match global.expand(&from.image, escape) {
         Ok(base) if base.is_empty() => {
@@ -141,7 +158,7 @@ fn base<'s>(checker: &mut Checker<'_, 's>, global: &Global<'s>, from: &From<'s>)
             checker.refuse("base-name", from.image.range, message, help);
             None
         }
-        Ok(base) => Some(base.into_owned()),
+        Ok(base) => Some(base),
         Err(error) => {
             checker.bad_word("base-name", &from.image, &error);
             None
@@ -196,12 +213,18 @@ fn takes<'s>(checker: &mut Checker<'_, 's>, graph: &Graph<'_, 's>, stage: usize)
 
 /// `--from` of a COPY: BuildKit expands nothing in it.
 fn copied<'s>(checker: &mut Checker<'_, 's>, graph: &Graph<'_, 's>, from: &Text<'s>) -> Option<Source> {
-    match word::expand(from, checker.file.escape, &|_| None) {
+    let escape = checker.file.escape;
+    let plain = |byte: u8| !matches!(byte, b'$' | b'\'' | b'"') && byte != escape as u8;
+    let expanded = match from.bytes().all(plain) {
+        true => Ok(None),
+        false => word::expand_quickly(from, escape, &|_| None).map(Some),
+    };
+    match expanded {
         Err(error) => {
             checker.bad_word("copy-from-variable", from, &error);
             return None;
         }
-        Ok(expanded) if expanded.word != from.value => {
+        Ok(Some(expanded)) if expanded != from.value => {
             let message = "variable expansion is not supported for --from, define a new stage with FROM using ARG from \
                            global scope as a workaround";
             let help = "name the image in a stage of its own: FROM with the variable AS name, then --from=name";
@@ -280,7 +303,7 @@ fn references(checker: &mut Checker<'_, '_>, graph: &Graph<'_, '_>) {
         if name == "scratch" {
             return;
         }
-        if let Err(why) = ImageRef::check(name) {
+        if let Some(why) = ImageRef::refused(name) {
             let message = format!("failed to parse stage name {}: {why}", quote(name));
             let help =
                 "an image is named [registry/]name[:tag][@digest], in lower case; a stage has to be named before";

@@ -1,9 +1,9 @@
 //! The instructions of the stages: words that cannot be expanded, values that cannot be, sources that come too late.
 
-use super::scope::{Global, Scopes, Value};
+use super::scope::{Global, Place, Value};
 use super::stages::Graph;
 use super::{Checker, mounts, values};
-use crate::syntax::{ArgDecl, Copy, Instruction, Kind, Pair};
+use crate::syntax::{ArgDecl, Copy, Instruction, Kind};
 use crate::text::Text;
 use crate::word;
 use std::borrow::Cow;
@@ -24,39 +24,33 @@ pub(super) fn global_args<'s>(checker: &mut Checker<'_, 's>, global: &mut Global
 
 /// Goes through the stages in the order of the file.
 pub(super) fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>, graph: &Graph<'f, 's>) {
-    let mut scopes = Scopes::default();
-    for (index, stage) in graph.stages.iter().enumerate() {
-        scopes.begin(stage.parent);
-        for instruction in stage.body {
-            Step { checker, scopes: &mut scopes, global, graph, stage: index, instruction }.check();
+    let escape = checker.file.escape;
+    for (stage, body) in graph.stages.iter().map(|stage| stage.body).enumerate() {
+        for (before, instruction) in body.iter().enumerate() {
+            Step { checker, place: Place { graph, global, stage, before, escape }, instruction }.check();
         }
     }
 }
 
 struct Step<'c, 'f, 's> {
     checker: &'c mut Checker<'f, 's>,
-    scopes: &'c mut Scopes<'s>,
-    global: &'c Global<'s>,
-    graph: &'c Graph<'f, 's>,
-    stage: usize,
+    place: Place<'c, 'f, 's>,
     instruction: &'c Instruction<'s>,
 }
 
 impl<'s> Step<'_, '_, 's> {
     fn check(mut self) {
         match &self.instruction.kind {
-            Kind::From(_) => self.scopes.begin(None),
-            Kind::Env(pairs) => self.env(pairs),
-            Kind::Label(pairs) => {
-                for word in pairs.iter().flat_map(|pair| [&pair.key, &pair.value]) {
-                    self.word(word);
-                }
+            // Nothing in these is judged but whether it can be expanded.
+            Kind::Env(_) | Kind::Label(_) | Kind::Arg(_) | Kind::Workdir(_) | Kind::User(_) if self.is_plain() => {}
+            Kind::Env(pairs) | Kind::Label(pairs) => {
+                pairs.iter().flat_map(|pair| [&pair.key, &pair.value]).for_each(|word| self.validate(word));
             }
-            Kind::Arg(declarations) => declarations.iter().for_each(|declaration| self.arg(declaration)),
+            Kind::Arg(declarations) => {
+                declarations.iter().filter_map(|found| found.default.as_ref()).for_each(|word| self.validate(word));
+            }
             Kind::Copy(copy) | Kind::Add(copy) => self.copy(copy),
-            Kind::Workdir(word) | Kind::User(word) => {
-                self.word(word);
-            }
+            Kind::Workdir(word) | Kind::User(word) => self.validate(word),
             Kind::Volume(words) => {
                 for word in words {
                     if matches!(self.word(word), Some(value) if value.is_empty()) {
@@ -75,18 +69,24 @@ impl<'s> Step<'_, '_, 's> {
             }
             Kind::Expose(ports) => ports.iter().for_each(|port| self.port(port)),
             Kind::Run(run) => {
-                let later = |from: &str| self.graph.mounted(from).filter(|from| *from >= self.stage);
                 for mount in &run.mounts {
-                    mounts::check(self.checker, self.scopes, mount, &later);
+                    mounts::check(self.checker, &self.place, mount);
                 }
             }
             _ => {}
         }
     }
 
+    /// Whether nothing in the instruction is a variable, quoted or escaped.
+    fn is_plain(&self) -> bool {
+        let escape = self.checker.file.escape as u8;
+        let special = |byte: &u8| matches!(byte, b'$' | b'\'' | b'"') || *byte == escape;
+        !self.instruction.logical.text.as_bytes().iter().any(special)
+    }
+
     /// The word after expansion, where the file tells it.
     fn word(&mut self, word: &Text<'s>) -> Option<Cow<'s, str>> {
-        match self.scopes.expand(word, self.checker.file.escape) {
+        match self.place.expand(word) {
             Ok(Value::Known(value)) => Some(value),
             Ok(Value::Unknown) => None,
             Err(error) => {
@@ -96,50 +96,24 @@ impl<'s> Step<'_, '_, 's> {
         }
     }
 
-    /// All values of one ENV see the variables as they were before it.
-    fn env(&mut self, pairs: &[Pair<'s>]) {
-        let [pair] = pairs else {
-            let read: Vec<_> = pairs.iter().map(|pair| (self.word(&pair.key), self.word(&pair.value))).collect();
-            let named = |(name, value)| Some((name?, value));
-            read.into_iter()
-                .filter_map(named)
-                .for_each(|(name, value): (Cow<'s, str>, _)| self.scopes.set(name, value));
-            return;
-        };
-        let (name, value) = (self.word(&pair.key), self.word(&pair.value));
-        if let Some(name) = name {
-            self.scopes.set(name, value);
-        }
-    }
-
-    fn arg(&mut self, declaration: &ArgDecl<'s>) {
-        let name = &declaration.name.value;
-        match &declaration.default {
-            Some(default) => {
-                // A build argument may take its place, so the default is not what it reads later.
-                let value = self.word(default);
-                self.scopes.set(name.clone(), value);
-            }
-            None => {
-                if let Some(value) = self.global.get(name) {
-                    self.scopes.set(name.clone(), value);
-                }
-            }
+    /// A word that is not judged but for whether it can be expanded.
+    fn validate(&mut self, word: &Text<'s>) {
+        if let Err(error) = word::validate(word, self.checker.file.escape) {
+            self.checker.bad_word("bad-word", word, &error);
         }
     }
 
     fn copy(&mut self, copy: &Copy<'s>) {
         let is_add = matches!(self.instruction.kind, Kind::Add(_));
         if let Some(from) = &copy.from
-            && self.graph.copied(from).is_some_and(|from| from >= self.stage)
+            && self.place.graph.copied(from).is_some_and(|from| from >= self.place.stage)
         {
-            let (name, this) = (crate::quote::quote(from), crate::quote::quote(&self.graph.name(self.stage)));
+            let (name, this) =
+                (crate::quote::quote(from), crate::quote::quote(&self.place.graph.name(self.place.stage)));
             let message = format!("cannot copy from stage {name}, it needs to be defined before current stage {this}");
             self.checker.refuse("stage-too-late", from.range, message, "move that stage above this one");
         }
-        copy.chown.iter().for_each(|word| {
-            self.word(word);
-        });
+        copy.chown.iter().for_each(|word| self.validate(word));
         if let Some(mode) = copy.chmod.as_ref().filter(|mode| !mode.is_empty())
             && let Some(value) = self.word(mode)
             && !values::is_mode(&value)
@@ -148,9 +122,13 @@ impl<'s> Step<'_, '_, 's> {
                 format!("invalid chmod parameter: '{value}'. it should be octal string and between 0 and 07777");
             self.checker.refuse("chmod-value", mode.range, message, "write an octal mode such as 0644, or u=rwX,go=rX");
         }
-        self.word(&copy.destination);
-        for source in &copy.sources {
-            let Some(value) = self.word(source).filter(|_| !is_add) else { continue };
+        let plain = self.is_plain();
+        for word in copy.sources.iter().chain([&copy.destination]).filter(|_| !plain) {
+            self.validate(word);
+        }
+        let may_be_remote = |source: &&Text<'s>| source.contains(['$', '@']) || source.contains("://");
+        for source in copy.sources.iter().filter(|_| !is_add).filter(may_be_remote) {
+            let Ok(Value::Known(value)) = self.place.expand(source) else { continue };
             let value = &*value;
             let what = if values::is_git(value) {
                 "source can't be a git ref for COPY"

@@ -60,7 +60,8 @@ pub(crate) fn arguments<'s>(instruction: &Instruction<'s>, escape: char) -> Argu
     let reader = &mut Reader { escape, errors: &mut Vec::new(), warnings: &mut Vec::new(), trigger: true };
     let logical = &instruction.logical;
     let args = head(logical).args;
-    let line = Line { keyword: *keyword, instruction, args: args.clone() };
+    let (word, flags) = (instruction.keyword.range, instruction.flags.as_slice());
+    let line = Line { keyword: *keyword, word, logical, flags, args: args.clone() };
     let whole = || if args.is_empty() { Vec::new() } else { vec![logical.slice(args.clone())] };
     let plain = |words| Arguments::Words { words, json: false };
     let or_json = |args: std::ops::Range<usize>, reader: &mut Reader<'_>| match json::array(logical, args, reader) {

@@ -43,7 +43,7 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
     };
     let is_add = line.keyword == Keyword::Add;
     let known: &[(&str, Takes)] = if is_add { &ADD } else { &COPY };
-    let flags = &line.instruction.flags;
+    let flags = line.flags;
     if !flags.is_empty() && !flags::check(line, known, reader) {
         return None;
     }

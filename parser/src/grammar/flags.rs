@@ -116,7 +116,7 @@ pub(super) enum Takes {
 
 /// Checks the flags of a line against what its keyword takes; says whether all are fine.
 pub(super) fn check(line: &Line<'_, '_>, known: &[(&str, Takes)], reader: &mut Reader<'_>) -> bool {
-    let flags = &line.instruction.flags;
+    let flags = line.flags;
     let before = reader.errors.len();
     let mut seen = 0_u32;
     for flag in flags {

@@ -26,7 +26,7 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
     if !flags::check(line, &[("platform", Takes::Value)], reader) {
         return None;
     }
-    let platform = flags::value(&line.instruction.flags, "platform");
+    let platform = flags::value(line.flags, "platform");
     Some(Kind::From(From { platform, image, as_keyword, name }))
 }
 

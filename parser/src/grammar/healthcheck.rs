@@ -59,7 +59,7 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
 fn options_are_fine(line: &Line<'_, '_>, reader: &mut Reader<'_>) -> bool {
     let before = reader.errors.len();
     for (name, _) in FLAGS {
-        let Some(value) = flags::value(&line.instruction.flags, name).filter(|value| !value.is_empty()) else {
+        let Some(value) = flags::value(line.flags, name).filter(|value| !value.is_empty()) else {
             continue;
         };
         if name == "retries" {

@@ -23,7 +23,7 @@ pub(crate) use run::{device, go_bool};
 use crate::logical::Logical;
 use crate::suggest;
 use crate::syntax::{Command, ErrorStage, Flag, Instruction, Kind, SyntaxError};
-use crate::text::{Text, TextRange};
+use crate::text::TextRange;
 use std::ops::Range;
 
 /// The instructions of the Dockerfile reference.
@@ -131,60 +131,56 @@ pub(crate) fn head<'s>(logical: &Logical<'s>) -> Head<'s> {
     let keyword_end = start + words::blank(trimmed);
     let rest = text.get(keyword_end..end).unwrap_or_default();
     let rest_start = keyword_end + words::blanks(rest);
+    let keyword = start..keyword_end;
+    if matches!(text.as_bytes().get(rest_start), Some(b'.'..=b'~' | b'!'..=b',')) {
+        return Head { keyword, flags: Vec::new(), args: rest_start..end };
+    }
     let (flags, args_start) = flags::read(logical, rest_start..end);
-    Head { keyword: start..keyword_end, flags, args: args_start..end }
+    Head { keyword, flags, args: args_start..end }
 }
 
 /// Reads one instruction. `range` is where it stands, heredocs not yet included.
 pub(crate) fn instruction<'s>(logical: Logical<'s>, range: TextRange, reader: &mut Reader<'_>) -> Instruction<'s> {
     let Head { keyword: place, flags, args } = head(&logical);
-    let keyword = logical.slice(place.clone());
-    let mut instruction = Instruction {
-        range,
-        keyword,
-        comments_above: 0..0,
-        logical,
-        flags,
-        kind: Kind::Unknown(Text::default()),
-        heredocs: Vec::new(),
-        in_onbuild: reader.trigger,
-    };
-    instruction.kind = match Keyword::of(&instruction.keyword) {
-        Some(keyword) => kind(keyword, &instruction, args, reader),
+    let keyword = logical.slice(place);
+    let kind = match Keyword::of(&keyword) {
+        Some(known) => {
+            let line = Line { keyword: known, word: keyword.range, logical: &logical, flags: &flags, args };
+            kind(&line, reader).unwrap_or_else(|| Kind::Broken(logical.slice(line.args.clone())))
+        }
         None => {
-            unknown(&instruction, reader);
-            Kind::Unknown(instruction.logical.slice(args))
+            let place = if keyword.range.is_empty() { range } else { keyword.range };
+            unknown(&keyword, place, reader);
+            Kind::Unknown(logical.slice(args))
         }
     };
-    instruction
+    let (comments_above, heredocs, in_onbuild) = (0..0, Vec::new(), reader.trigger);
+    Instruction { keyword, range, comments_above, logical, flags, kind, heredocs, in_onbuild }
 }
 
-fn kind<'s>(keyword: Keyword, instruction: &Instruction<'s>, args: Range<usize>, reader: &mut Reader<'_>) -> Kind<'s> {
-    let line = Line { keyword, instruction, args: args.clone() };
-    let kind = match keyword {
-        Keyword::From => from::read(&line, reader),
-        Keyword::Run => run::run(&line, reader),
-        Keyword::Cmd => run::command(&line, reader).map(Kind::Cmd),
-        Keyword::Entrypoint => run::command(&line, reader).map(Kind::Entrypoint),
-        Keyword::Shell => run::shell(&line, reader),
-        Keyword::Copy | Keyword::Add => copy::read(&line, reader),
-        Keyword::Env => pairs::pairs(&line, reader).map(Kind::Env),
-        Keyword::Label => pairs::pairs(&line, reader).map(Kind::Label),
-        Keyword::Arg => pairs::arg(&line, reader),
-        Keyword::Healthcheck => healthcheck::read(&line, reader),
-        Keyword::Onbuild => onbuild::read(&line, reader),
-        Keyword::Workdir => simple::one(&line, reader).map(Kind::Workdir),
-        Keyword::User => simple::one(&line, reader).map(Kind::User),
-        Keyword::Maintainer => simple::one(&line, reader).map(Kind::Maintainer),
-        Keyword::Stopsignal => simple::one(&line, reader).map(Kind::Stopsignal),
-        Keyword::Expose => simple::expose(&line, reader),
-        Keyword::Volume => simple::volume(&line, reader),
-    };
-    kind.unwrap_or_else(|| Kind::Broken(instruction.logical.slice(args)))
+fn kind<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Kind<'s>> {
+    match line.keyword {
+        Keyword::From => from::read(line, reader),
+        Keyword::Run => run::run(line, reader),
+        Keyword::Cmd => run::command(line, reader).map(Kind::Cmd),
+        Keyword::Entrypoint => run::command(line, reader).map(Kind::Entrypoint),
+        Keyword::Shell => run::shell(line, reader),
+        Keyword::Copy | Keyword::Add => copy::read(line, reader),
+        Keyword::Env => pairs::pairs(line, reader).map(Kind::Env),
+        Keyword::Label => pairs::pairs(line, reader).map(Kind::Label),
+        Keyword::Arg => pairs::arg(line, reader),
+        Keyword::Healthcheck => healthcheck::read(line, reader),
+        Keyword::Onbuild => onbuild::read(line, reader),
+        Keyword::Workdir => simple::one(line, reader).map(Kind::Workdir),
+        Keyword::User => simple::one(line, reader).map(Kind::User),
+        Keyword::Maintainer => simple::one(line, reader).map(Kind::Maintainer),
+        Keyword::Stopsignal => simple::one(line, reader).map(Kind::Stopsignal),
+        Keyword::Expose => simple::expose(line, reader),
+        Keyword::Volume => simple::volume(line, reader),
+    }
 }
 
-fn unknown(instruction: &Instruction<'_>, reader: &mut Reader<'_>) {
-    let word = &*instruction.keyword;
+fn unknown(word: &str, range: TextRange, reader: &mut Reader<'_>) {
     let meant = suggest::keyword(word, KEYWORDS.iter().map(|(name, _)| *name));
     let message = match &meant {
         Some(meant) => format!("unknown instruction: {word} (did you mean {meant}?)"),
@@ -203,21 +199,23 @@ fn unknown(instruction: &Instruction<'_>, reader: &mut Reader<'_>) {
         }
         (None, None) => "an instruction begins with a keyword such as FROM, RUN or COPY".to_owned(),
     };
-    let range = if instruction.keyword.range.is_empty() { instruction.range } else { instruction.keyword.range };
     reader.wrong("unknown-instruction", range, message, &help);
 }
 
 /// What the reader of a keyword's arguments works on.
 pub(crate) struct Line<'i, 's> {
     pub(crate) keyword: Keyword,
-    pub(crate) instruction: &'i Instruction<'s>,
+    /// Where the keyword stands.
+    pub(crate) word: TextRange,
+    pub(crate) logical: &'i Logical<'s>,
+    pub(crate) flags: &'i [Flag<'s>],
     /// The arguments in the logical text, flags and blanks around them left out.
     pub(crate) args: Range<usize>,
 }
 
 impl<'i, 's> Line<'i, 's> {
     pub(crate) fn logical(&self) -> &'i Logical<'s> {
-        &self.instruction.logical
+        self.logical
     }
 
     /// The keyword in upper case, as messages name it.
@@ -232,7 +230,7 @@ impl<'i, 's> Line<'i, 's> {
 
     /// The arguments' place, or the keyword's when there are none.
     pub(crate) fn place(&self) -> TextRange {
-        if self.args.is_empty() { self.instruction.keyword.range } else { self.logical().range(self.args.clone()) }
+        if self.args.is_empty() { self.word } else { self.logical().range(self.args.clone()) }
     }
 
     /// The arguments as a command in one of its forms.

@@ -26,8 +26,8 @@ pub(super) fn pairs<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<
 pub(super) fn split<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Vec<Pair<'s>>> {
     let logical = line.logical();
     let text = &*logical.text;
-    let places = words::quoted(text, line.args.clone(), reader.escape);
-    let Some(first) = places.clone().next() else { return Some(Vec::new()) };
+    let mut places = words::quoted(text, line.args.clone(), reader.escape);
+    let Some(first) = places.next() else { return Some(Vec::new()) };
     let equals = |word: &Range<usize>| {
         let at = memchr::memchr(b'=', text.get(word.clone()).unwrap_or_default().as_bytes())?;
         Some(word.start + at)
@@ -36,7 +36,7 @@ pub(super) fn split<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<
         return legacy(line, reader).map(|pair| vec![pair]);
     }
     let mut pairs = Vec::with_capacity(1);
-    for word in places {
+    for word in std::iter::once(first).chain(places) {
         let Some(at) = equals(&word) else {
             let found = quote(text.get(word.clone()).unwrap_or_default());
             let message = format!("Syntax error - can't find = in {found}. Must be of the form: name=value");

@@ -15,7 +15,7 @@ const FLAGS: [(&str, Takes); 4] =
 /// `RUN [--mount=…] [--network=…] [--security=…] [--device=…] command`
 pub(super) fn run<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Kind<'s>> {
     let command = line.command(line.args.clone(), reader)?;
-    let flags = &line.instruction.flags;
+    let flags = line.flags;
     if flags.is_empty() {
         let (mounts, devices) = (Vec::new(), Vec::new());
         return Some(Kind::Run(Run { mounts, network: None, security: None, devices, command }));

@@ -69,54 +69,80 @@ pub(crate) struct Quoted<'t> {
     escape: u8,
 }
 
-impl Quoted<'_> {
-    /// The character at the cursor as a byte; zero for one outside of ASCII that is no white space.
-    #[inline]
-    fn peek(&self) -> Option<(u8, usize)> {
-        let byte = *self.part.as_bytes().get(self.at)?;
-        if byte.is_ascii() {
-            return Some((byte, 1));
-        }
-        let c = self.part.get(self.at..)?.chars().next()?;
-        Some((if c.is_whitespace() { b' ' } else { 0 }, c.len_utf8()))
-    }
+/// What a byte can be to [`Quoted`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Other,
+    Space,
+    Quote,
+    /// The first byte of a character outside of ASCII that may be white space.
+    Wide,
 }
 
-/// White space of ASCII.
-#[inline]
-const fn is_space(byte: u8) -> bool {
-    is_blank(byte) || byte == b'\n'
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        classes[byte] = match byte as u8 {
+            b'\t'..=b'\r' | b' ' => Class::Space,
+            b'\'' | b'"' => Class::Quote,
+            0xC2 | 0xE1..=0xE3 => Class::Wide,
+            _ => Class::Other,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+fn class(byte: u8) -> Class {
+    CLASSES.get(byte as usize).copied().unwrap_or(Class::Other)
+}
+
+impl Quoted<'_> {
+    /// The length of the white space at the cursor; 0 where there is none.
+    fn space(&self, class: Class) -> usize {
+        match class {
+            Class::Space => 1,
+            Class::Wide => {
+                let c = self.part.get(self.at..).and_then(|rest| rest.chars().next());
+                c.filter(|c| c.is_whitespace()).map_or(0, char::len_utf8)
+            }
+            _ => 0,
+        }
+    }
 }
 
 impl Iterator for Quoted<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Range<usize>> {
-        while let Some((_, len)) = self.peek().filter(|(byte, _)| is_space(*byte)) {
+        let bytes = self.part.as_bytes();
+        while let Some(len) = bytes.get(self.at).map(|byte| self.space(class(*byte))).filter(|len| *len > 0) {
             self.at += len;
         }
         let start = self.at;
-        let mut end = self.part.len();
+        let mut end = bytes.len();
         let mut quote = 0;
-        while let Some((byte, len)) = self.peek() {
-            if quote == 0 && is_space(byte) {
-                end = self.at;
-                break;
-            }
+        while let Some(byte) = bytes.get(self.at).copied() {
             if byte == self.escape && quote != b'\'' {
-                self.at += len;
-                match self.peek() {
-                    Some((_, len)) => self.at += len,
-                    None => end = self.at - len,
+                match self.part.get(self.at + 1..).and_then(|rest| rest.chars().next()) {
+                    Some(escaped) => self.at += escaped.len_utf8(),
+                    None => end = self.at,
                 }
-                continue;
+            } else {
+                match class(byte) {
+                    Class::Other => {}
+                    Class::Quote if quote == 0 => quote = byte,
+                    Class::Quote if quote == byte => quote = 0,
+                    Class::Quote => {}
+                    class if quote == 0 && self.space(class) > 0 => {
+                        end = self.at;
+                        break;
+                    }
+                    _ => {}
+                }
             }
-            if byte == quote {
-                quote = 0;
-            } else if quote == 0 && matches!(byte, b'\'' | b'"') {
-                quote = byte;
-            }
-            self.at += len;
+            self.at += 1;
         }
         (start < end).then(|| self.start + start..self.start + end)
     }

@@ -78,6 +78,44 @@ pub fn expand_heredoc(text: &str, env: Env<'_>) -> Result<Expanded, WordError> {
     Ok(Expanded { word, matched, unmatched })
 }
 
+/// Whether `text` can be expanded, whatever is set.
+pub(crate) fn validate(text: &str, escape: char) -> Result<(), WordError> {
+    if is_simple(text.as_bytes(), escape as u8) {
+        return Ok(());
+    }
+    match expand_quickly(text, escape, &|_| None) {
+        Err(error) if !error.about_value => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `text` holds nothing but text, closed quotes, `$name` and `${name}`.
+fn is_simple(text: &[u8], escape: u8) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut quote = 0;
+    let mut rest = text;
+    while let Some((first, mut tail)) = rest.split_first() {
+        if *first == quote {
+            quote = 0;
+        } else if quote == b'\'' {
+        } else if *first == escape {
+            tail = tail.get(1..).unwrap_or_default();
+        } else if *first == b'$' {
+            if let Some(braced) = tail.strip_prefix(b"{") {
+                let len = braced.iter().take_while(|byte| is_name(byte)).count();
+                match braced.get(len) {
+                    Some(b'}') if len > 0 => tail = braced.get(len + 1..).unwrap_or_default(),
+                    _ => return false,
+                }
+            }
+        } else if quote == 0 && matches!(first, b'\'' | b'"') {
+            quote = *first;
+        }
+        rest = tail;
+    }
+    quote == 0
+}
+
 /// Expands `text` without asking which names were set.
 pub(crate) fn expand_quickly(text: &str, escape: char, env: Env<'_>) -> Result<String, WordError> {
     Lexer::new(text, Options { escape, ..Options::default() }, env).run().map(|(word, _)| word)
