@@ -136,6 +136,8 @@ pub enum BuildError {
         code: i32,
         /// The last lines it wrote.
         output: Vec<String>,
+        /// There was next to no space left when it failed.
+        disk_full: bool,
     },
     /// A process of a RUN could not be started.
     #[error("{place}: {source}")]
@@ -255,7 +257,9 @@ impl BuildError {
             error = current.source();
         }
         match self {
-            Self::Step { output, .. } => output.iter().any(|line| line.contains("No space left on device")),
+            Self::Step { output, disk_full, .. } => {
+                *disk_full || output.iter().any(|line| line.contains("No space left on device"))
+            }
             _ => false,
         }
     }

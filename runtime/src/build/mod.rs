@@ -165,6 +165,7 @@ pub fn build(store: &Store, options: &BuildOptions, progress: &mut dyn Progress)
         total: 0,
     };
     builder.check()?;
+    builder.warn_of_unused_args();
     let built = builder.build();
     // What was read is worth keeping even if the build failed; that it cannot be kept is no reason to fail.
     let _ = builder.digests.save();
@@ -370,6 +371,26 @@ impl<'b> Builder<'b> {
         self.progress.event(Event::Done { number, cached: report.cached, duration: report.duration, layer });
         self.steps.push(report);
         Ok(())
+    }
+
+    /// A build argument that no ARG takes is most likely misspelt.
+    fn warn_of_unused_args(&mut self) {
+        let declared = |wanted: &str| {
+            self.file.instructions.iter().any(|instruction| match &instruction.kind {
+                Kind::Arg(declared) => declared.iter().any(|arg| arg.name.as_str() == wanted),
+                _ => false,
+            })
+        };
+        let known = |name: &str| {
+            let upper = name.to_uppercase();
+            upper.ends_with("_PROXY") || name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH"
+        };
+        let unused: Vec<&str> =
+            self.options.build_args.keys().map(String::as_str).filter(|name| !known(name) && !declared(name)).collect();
+        if !unused.is_empty() {
+            let message = format!("no ARG of {} takes --build-arg {}", self.file_path.display(), unused.join(", "));
+            self.progress.event(Event::Warning { message: &message, line: None });
+        }
     }
 
     fn warn_of_secrets<'n>(&mut self, names: impl Iterator<Item = &'n str>, line: u32) {

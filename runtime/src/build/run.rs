@@ -132,6 +132,7 @@ impl Builder<'_> {
                 status,
                 code: outcome.status.code(),
                 output: last.into(),
+                disk_full: is_full(active.upper()),
             });
         }
         let options = CommitOptions { created_by: None, clamp: self.options.epoch };
@@ -408,6 +409,14 @@ impl Builder<'_> {
     pub(super) fn snapshot_error(&self, source: SnapshotError, place: &Place) -> BuildError {
         BuildError::Layer { place: Box::new(place.clone()), source }
     }
+}
+
+/// Whether next to nothing can be written there. What a process is told then is not always that the disk is full.
+fn is_full(path: &Path) -> bool {
+    nix::sys::statvfs::statvfs(path).is_ok_and(|disk| {
+        let fragment = disk.fragment_size();
+        disk.blocks_available().saturating_mul(fragment) < 1 << 20 || disk.files() > 0 && disk.files_available() == 0
+    })
 }
 
 /// A path that means itself, wildcards included.
