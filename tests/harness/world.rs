@@ -120,6 +120,12 @@ impl World {
         let mut command = Command::new(&self.program);
         command.current_dir(self.path()).env("PLIMSOLL_STORE", &self.store);
         command.env("NO_COLOR", "1").env_remove("CI").env_remove("PLIMSOLL_CONFIG");
+        // Behind a proxy that intercepts TLS, steps of a build trust what this machine trusts.
+        if std::env::var_os("PLIMSOLL_CA_BUNDLE").is_none()
+            && let Some(bundle) = std::env::var_os("SSL_CERT_FILE")
+        {
+            command.env("PLIMSOLL_CA_BUNDLE", bundle);
+        }
         self.account.apply(&mut command);
         command
     }
