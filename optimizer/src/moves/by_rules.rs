@@ -1,6 +1,6 @@
 //! Moves that are sets of rules' fixes, applied to a fixed point.
 
-use super::{Input, Move, NotApplicable, Step};
+use super::{Input, Move, NotApplicable, Step, made_anew};
 use crate::apply::Level;
 use crate::converge::{Outcome, converge};
 use crate::files::Files;
@@ -98,7 +98,7 @@ impl Move for ByRules {
         }
         let left = done.ledger.left.iter().map(|left| format!("{}: {} left out, {}", left.rule, left.title, left.why));
         Ok(Step {
-            may_change: done.ledger.may_change(),
+            may_change: done.ledger.may_change().into_iter().chain(made_anew()).collect(),
             notes: left.collect(),
             ..Step::of(Files { dockerfile: done.text, dockerignore: input.files.dockerignore.clone() })
         })

@@ -1,7 +1,7 @@
 //! Owners given where files are copied, instead of in a layer that holds every file again.
 
 use super::two_stage::from_context;
-use super::{Input, Move, NotApplicable, Step};
+use super::{Input, Move, NotApplicable, Step, made_anew};
 use crate::apply::{Level, splice};
 use crate::chain::{Chain, Link, dialects};
 use crate::files::Files;
@@ -57,10 +57,13 @@ impl Move for OwnersAtCopy {
         if edits.is_empty() {
             return Err(NotApplicable::because(reason));
         }
-        Ok(Step::of(Files {
-            dockerfile: splice(&input.files.dockerfile, &edits),
-            dockerignore: input.files.dockerignore.clone(),
-        }))
+        Ok(Step {
+            may_change: made_anew(),
+            ..Step::of(Files {
+                dockerfile: splice(&input.files.dockerfile, &edits),
+                dockerignore: input.files.dockerignore.clone(),
+            })
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ignore file as a move.
 
-use super::{Input, Move, NotApplicable, Step};
+use super::{Input, Move, NotApplicable, Step, made_anew};
 use crate::apply::Level;
 use crate::dockerignore;
 use crate::files::Files;
@@ -30,7 +30,7 @@ impl Move for Ignored {
         let mut notes = proposal.kept;
         notes.insert(0, format!("{} of the context stay where they are", size(proposal.bytes)));
         Ok(Step {
-            may_change: proposal.may_change,
+            may_change: proposal.may_change.into_iter().chain(made_anew()).collect(),
             notes,
             ..Step::of(Files { dockerfile: input.files.dockerfile.clone(), dockerignore: Some(proposal.text) })
         })

@@ -155,6 +155,20 @@ fn system_paths() -> Vec<String> {
         .collect()
 }
 
+/// What commands leave behind that is another each time they run: caches, logs, byte code.
+fn made_anew() -> Vec<String> {
+    let paths = [
+        "/root/.cache/**",
+        "/root/.npm/**",
+        "/go/pkg/**",
+        "/root/go/pkg/**",
+        "/tmp/**",
+        "/var/cache/**",
+        "/var/log/**",
+    ];
+    paths.iter().chain(&["/var/lib/apt/lists/**", "**/__pycache__/**"]).map(|path| (*path).to_owned()).collect()
+}
+
 impl Step {
     /// Files and nothing to declare.
     fn of(files: Files) -> Self {

@@ -1,6 +1,6 @@
 //! Sources copied after what does not need them.
 
-use super::{Input, Move, NotApplicable, Step};
+use super::{Input, Move, NotApplicable, Step, made_anew};
 use crate::apply::Level;
 use crate::chain::{Chain, Link, dialects};
 use crate::files::Files;
@@ -39,7 +39,13 @@ impl Move for SourcesLast {
         let copy = find(&sheet, &places)
             .ok_or_else(|| NotApplicable::because("no COPY of the whole context stands before a RUN"))?;
         let moved = follow(&sheet, &places, &copy, input)?;
-        Ok(Step::of(Files { dockerfile: write(&sheet, &copy, &moved), dockerignore: input.files.dockerignore.clone() }))
+        Ok(Step {
+            may_change: made_anew(),
+            ..Step::of(Files {
+                dockerfile: write(&sheet, &copy, &moved),
+                dockerignore: input.files.dockerignore.clone(),
+            })
+        })
     }
 }
 
