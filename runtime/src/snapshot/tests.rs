@@ -114,7 +114,7 @@ fn layers_list_what_buildkit_lists() {
     let kept = snapshots.view(&layers).expect("a view");
     let mut before = tree(kept.root());
     drop(kept);
-    fs::remove_dir_all(store.root().join("snapshots/root")).expect("removed");
+    fs::remove_dir_all(&snapshots.dir).expect("removed");
     let snapshots = Snapshots::new(&store).expect("snapshots");
     let mut after = tree(snapshots.view(&layers).expect("a view").root());
     for seen in [&mut before, &mut after] {
