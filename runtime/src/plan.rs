@@ -1,13 +1,20 @@
 //! What each instruction of a stage means for the builder, variables expanded: a pure function of the instruction and of
 //! what came before it in its stage.
 
+mod mounts;
+mod values;
+
 use std::collections::BTreeMap;
 
 use plimsoll_analyzer::stages::Platform;
-use plimsoll_parser::syntax::{Command, Copy, Healthcheck as HealthcheckText, Heredoc, Instruction, Kind, Mount, Run};
+use plimsoll_parser::syntax::{Command, Copy, Healthcheck as HealthcheckText, Heredoc, Instruction, Kind, Run};
 use plimsoll_parser::{TextRange, word};
 
 use crate::image::{ContainerConfig, Healthcheck, ImageConfig};
+
+pub use mounts::{MountSpec, MountType, Sharing};
+pub use values::symbolic_mode;
+use values::{go_duration, is_signal, parse_chmod, parse_duration, parse_ports};
 
 /// The search path of a process whose image sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -103,65 +110,6 @@ pub struct RunAction {
     pub mounts: Vec<MountSpec>,
     /// A heredoc with a `#!` line: the file it is shown as, and what it holds.
     pub script: Option<(String, String)>,
-}
-
-/// One `--mount=`, understood.
-#[derive(Clone, Debug)]
-pub struct MountSpec {
-    /// What is mounted.
-    pub kind: MountType,
-    /// Where; empty for a secret that is only a variable.
-    pub target: String,
-    /// `from=`
-    pub from: Option<String>,
-    /// `source=`, absolute.
-    pub source: String,
-    /// Whether writes are refused.
-    pub read_only: bool,
-    /// `id=`
-    pub id: Option<String>,
-    /// `mode=`
-    pub mode: Option<u32>,
-    /// `uid=`
-    pub uid: u32,
-    /// `gid=`
-    pub gid: u32,
-    /// `required=true`
-    pub required: bool,
-    /// `env=`
-    pub env: Option<String>,
-    /// `size=` in bytes
-    pub size: Option<u64>,
-    /// `sharing=`
-    pub sharing: Sharing,
-    /// Where it is written.
-    pub range: TextRange,
-}
-
-/// `type=` of a mount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MountType {
-    /// Files of the context, a stage or an image.
-    Bind,
-    /// A directory that outlives the build.
-    Cache,
-    /// Memory.
-    Tmpfs,
-    /// A file or variable that is not recorded.
-    Secret,
-    /// An SSH agent.
-    Ssh,
-}
-
-/// Who may use a cache at the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
-    /// Everybody.
-    Shared,
-    /// Each a copy of their own.
-    Private,
-    /// One after the other.
-    Locked,
 }
 
 /// Files to be copied.
@@ -562,89 +510,6 @@ impl State {
         Ok(Step { action: Action::Run(action), created_by: Some(format!("RUN {} # buildkit", said.join(" "))) })
     }
 
-    fn mount(&self, mount: &Mount<'_>, globals: &Globals) -> Result<MountSpec> {
-        let wrong = |message: String| PlanError { message, range: mount.range };
-        let get = |keys: &[&str]| -> Result<Option<String>> {
-            mount.get(keys).map(|text| self.expand(text, globals, mount.range)).transpose()
-        };
-        let number = |key: &str, radix: u32| -> Result<Option<u32>> {
-            let Some(text) = get(&[key])? else { return Ok(None) };
-            u32::from_str_radix(&text, radix).map(Some).map_err(|_| wrong(format!("invalid value {text} for {key}")))
-        };
-        let kind_text = get(&["type"])?.unwrap_or_else(|| "bind".to_owned());
-        let kind = match kind_text.to_lowercase().as_str() {
-            "bind" => MountType::Bind,
-            "cache" => MountType::Cache,
-            "tmpfs" => MountType::Tmpfs,
-            "secret" => MountType::Secret,
-            "ssh" => MountType::Ssh,
-            _ => return Err(wrong(format!("unsupported mount type {kind_text:?}"))),
-        };
-        let id = get(&["id"])?;
-        let env = get(&["env"])?;
-        let source = get(&["source", "src"])?;
-        let mut target = get(&["target", "dst", "destination"])?.unwrap_or_default();
-        // A secret's or agent's `source` is another spelling of `id`.
-        let id = match kind {
-            MountType::Secret | MountType::Ssh => id.or_else(|| source.clone()),
-            _ => id,
-        };
-        if target.is_empty() {
-            match kind {
-                MountType::Secret if env.is_some() => {}
-                MountType::Secret => match &id {
-                    Some(id) => target = format!("/run/secrets/{}", id.rsplit('/').next().unwrap_or(id)),
-                    None => return Err(wrong("a secret mount needs id= or target=".to_owned())),
-                },
-                MountType::Ssh => target = "/run/buildkit/ssh_agent.0".to_owned(),
-                _ => return Err(wrong("target= is required for this mount".to_owned())),
-            }
-        } else {
-            target = join(self.cwd(), &target);
-            if target == "/" {
-                return Err(wrong(format!("invalid mount target {target:?}")));
-            }
-        }
-        let id = match (kind, id) {
-            (MountType::Cache, None) => Some(target.clone()),
-            (MountType::Secret, None) => target.rsplit('/').next().map(str::to_owned),
-            (MountType::Ssh, None) => Some("default".to_owned()),
-            (_, id) => id,
-        };
-        let read_write = mount.is_set(&["rw", "readwrite"])
-            || ["ro", "readonly"].iter().any(|key| mount.get(&[key]).is_some_and(|value| is_false(value)));
-        let read_only = match kind {
-            MountType::Bind => !read_write,
-            _ => mount.is_set(&["ro", "readonly"]),
-        };
-        let sharing = match get(&["sharing"])?.as_deref() {
-            None | Some("shared") => Sharing::Shared,
-            Some("private") => Sharing::Private,
-            Some("locked") => Sharing::Locked,
-            Some(other) => return Err(wrong(format!("unsupported sharing value {other:?}"))),
-        };
-        let size = match get(&["size"])? {
-            Some(text) => Some(parse_size(&text).ok_or_else(|| wrong(format!("invalid value {text} for size")))?),
-            None => None,
-        };
-        Ok(MountSpec {
-            kind,
-            target,
-            from: mount.get(&["from"]).map(|text| text.to_string()).filter(|from| !from.is_empty()),
-            source: join("/", source.as_deref().unwrap_or_default()),
-            read_only,
-            id,
-            mode: number("mode", 8)?,
-            uid: number("uid", 10)?.unwrap_or(0),
-            gid: number("gid", 10)?.unwrap_or(0),
-            required: mount.is_set(&["required"]),
-            env,
-            size,
-            sharing,
-            range: mount.range,
-        })
-    }
-
     fn copy(&self, copy: &Copy<'_>, instruction: &Instruction<'_>, add: bool, globals: &Globals) -> Result<Step> {
         let mut sources = Vec::new();
         for text in &copy.sources {
@@ -786,207 +651,14 @@ pub fn join(directory: &str, path: &str) -> String {
     out
 }
 
-fn parse_ports(word: &str) -> Option<Vec<String>> {
-    let (ports, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
-    let protocol = protocol.to_lowercase();
-    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
-        return None;
-    }
-    // `ip:host:container` is read and only the container's port counts.
-    let ports = ports.rsplit(':').next().unwrap_or(ports);
-    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
-    if first > last {
-        return None;
-    }
-    Some((first..=last).map(|port| format!("{port}/{protocol}")).collect())
-}
-
-fn parse_chmod(text: &str) -> Option<Chmod> {
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777).map(Chmod::Octal);
-    }
-    symbolic_mode(text, 0o644, false).map(|_| Chmod::Symbolic(text.to_owned()))
-}
-
-/// What `text` (`u=rwX,go-w`) makes of `mode`; nothing when it is no such text.
-#[must_use]
-pub fn symbolic_mode(text: &str, mode: u32, is_dir: bool) -> Option<u32> {
-    let mut mode = mode;
-    for clause in text.split(',') {
-        let split = clause.find(['+', '-', '='])?;
-        let (who, mut rest) = clause.split_at(split);
-        let mut users = 0;
-        for c in who.chars() {
-            users |= match c {
-                'u' => 0o4700,
-                'g' => 0o2070,
-                'o' => 0o1007,
-                'a' => 0o7777,
-                _ => return None,
-            };
-        }
-        if who.is_empty() {
-            users = 0o7777;
-        }
-        while let Some(operator) = rest.chars().next() {
-            let end = rest.get(1..)?.find(['+', '-', '=']).map_or(rest.len(), |at| at + 1);
-            let mut bits = 0;
-            for c in rest.get(1..end)?.chars() {
-                bits |= match c {
-                    'r' => 0o444,
-                    'w' => 0o222,
-                    'x' => 0o111,
-                    'X' if is_dir || mode & 0o111 != 0 => 0o111,
-                    'X' => 0,
-                    's' => 0o6000,
-                    't' => 0o1000,
-                    'u' => (mode >> 6 & 7) * 0o111,
-                    'g' => (mode >> 3 & 7) * 0o111,
-                    'o' => (mode & 7) * 0o111,
-                    _ => return None,
-                };
-            }
-            match operator {
-                '+' => mode |= bits & users,
-                '-' => mode &= !(bits & users),
-                _ => mode = (mode & !(users & 0o777)) | (bits & users),
-            }
-            rest = rest.get(end..)?;
-        }
-    }
-    Some(mode)
-}
-
-fn is_false(text: &str) -> bool {
-    matches!(text, "false" | "0" | "f" | "F" | "False" | "FALSE")
-}
-
-fn parse_size(text: &str) -> Option<u64> {
-    let lower = text.to_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = lower.get(digits.len()..)?.trim_end_matches('b').trim_end_matches('i');
-    let shift = match unit {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return None,
-    };
-    digits.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
-fn is_signal(text: &str) -> bool {
-    if let Ok(number) = text.parse::<u32>() {
-        return (1..=64).contains(&number);
-    }
-    let upper = text.to_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let realtime = |prefix: &str, sign: char| {
-        name.strip_prefix(prefix).is_some_and(|rest| {
-            rest.is_empty() || rest.strip_prefix(sign).is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n <= 15))
-        })
-    };
-    realtime("RTMIN", '+')
-        || realtime("RTMAX", '-')
-        || format!("SIG{name}").parse::<nix::sys::signal::Signal>().is_ok()
-        || matches!(name, "CLD" | "POLL")
-}
-
-/// A duration as Go reads it, in nanoseconds.
-fn parse_duration(text: &str) -> Option<i64> {
-    if text == "0" {
-        return Some(0);
-    }
-    let mut rest = text;
-    let mut total = 0f64;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(digits);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_end);
-        let unit = match unit {
-            "ns" => 1.0,
-            "us" | "µs" | "μs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * unit;
-        rest = tail;
-    }
-    (!text.is_empty() && total < 9.2e18).then_some(total as i64)
-}
-
-/// A duration as Go prints it.
-fn go_duration(nanos: i64) -> String {
-    let fraction = |value: i64, unit: i64| {
-        let text = format!("{:.9}", value as f64 / unit as f64);
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    };
-    match nanos {
-        0 => "0s".to_owned(),
-        1..1_000 => format!("{nanos}ns"),
-        1_000..1_000_000 => format!("{}µs", fraction(nanos, 1_000)),
-        1_000_000..1_000_000_000 => format!("{}ms", fraction(nanos, 1_000_000)),
-        _ => {
-            let minutes = nanos / 60_000_000_000;
-            let seconds = fraction(nanos % 60_000_000_000, 1_000_000_000);
-            match (minutes / 60, minutes % 60) {
-                (0, 0) => format!("{seconds}s"),
-                (0, minutes) => format!("{minutes}m{seconds}s"),
-                (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_as_go_has_them() {
-        for (text, nanos, printed) in [
-            ("5m", 300_000_000_000, "5m0s"),
-            ("1h1m1.5s", 3_661_500_000_000, "1h1m1.5s"),
-            ("100ms", 100_000_000, "100ms"),
-            ("0", 0, "0s"),
-            ("3s", 3_000_000_000, "3s"),
-        ] {
-            assert_eq!(parse_duration(text), Some(nanos), "{text}");
-            assert_eq!(go_duration(nanos), printed);
-        }
-        assert_eq!(parse_duration("5"), None);
-        assert_eq!(parse_duration(""), None);
-    }
-
-    #[test]
-    fn symbolic_modes() {
-        assert_eq!(symbolic_mode("u=rwX,go=rX", 0o640, false), Some(0o644));
-        assert_eq!(symbolic_mode("u=rwX,go=rX", 0o700, true), Some(0o755));
-        assert_eq!(symbolic_mode("a+x", 0o644, false), Some(0o755));
-        assert_eq!(symbolic_mode("g-w,o=", 0o666, false), Some(0o640));
-        assert_eq!(symbolic_mode("u+s,g=u", 0o744, false), Some(0o4774));
-        assert_eq!(symbolic_mode("rwx", 0, false), None);
-        assert_eq!(symbolic_mode("z=r", 0, false), None);
-    }
 
     #[test]
     fn paths_join_as_the_builder_joins_them() {
         assert_eq!(join("/a", "../b/"), "/b/");
         assert_eq!(join("/a", "/c//d/."), "/c/d");
         assert_eq!(join("/a", "../../.."), "/");
-    }
-
-    #[test]
-    fn ports_and_signals() {
-        assert_eq!(parse_ports("8000-8002"), Some(vec!["8000/tcp".into(), "8001/tcp".into(), "8002/tcp".into()]));
-        assert_eq!(parse_ports("80/TCP"), Some(vec!["80/tcp".into()]));
-        assert_eq!(parse_ports("80/x"), None);
-        assert!(is_signal("SIGTERM") && is_signal("9") && is_signal("rtmin+3") && !is_signal("SIGNOPE"));
     }
 }
