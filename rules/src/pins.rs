@@ -67,6 +67,12 @@ pub(crate) fn removes_cache(command: &Cmd<'_>, name: &str) -> bool {
     command.is("rm") && command.args.iter().any(|arg| cache(&arg.text))
 }
 
+/// Whether one of the commands takes programs away again: what comes after could miss the one it needs.
+pub(crate) fn uninstalls(commands: &[Cmd<'_>]) -> bool {
+    let verbs = ["remove", "purge", "autoremove", "del", "erase", "uninstall", "rm"];
+    commands.iter().any(|command| command.has_any_arg(&verbs) || command.is_any(&["dpkg", "rpm"]))
+}
+
 /// The word with `${name}` replaced by what an ENV or ARG before gives it.
 pub(crate) fn with_values(model: &Model<'_>, run: &Run<'_>, text: &str) -> String {
     let mut rest = text;

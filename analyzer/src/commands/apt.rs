@@ -30,10 +30,10 @@ pub fn effects<'m>(command: &Cmd<'m>, each: &mut dyn FnMut(Effect<'m>)) {
     }
 }
 
-/// Whether the command is `apt-get install`.
+/// Whether the command is `apt-get install` or `apt install`.
 #[must_use]
 pub fn is_install(command: &Cmd<'_>) -> bool {
-    command.is("apt-get") && command.has_arg("install")
+    command.is_any(&["apt-get", "apt"]) && command.has_arg("install")
 }
 
 /// The words of `apt-get install` that are packages.

@@ -35,10 +35,9 @@ impl Rule for AptGetAsks {
             let edit =
                 verb.filter(|_| !run.is_exec() && !command.place.piped).map(|verb| Edit::insert(verb.range.end, " -y"));
             let fix = edit.and_then(|edit| Fix::safe("say yes beforehand", [edit]));
-            found.push(
-                Diagnostic::new(Self::META.id, command.words_range, "apt-get would ask before it installs")
-                    .with_fix(fix),
-            );
+            let message = "apt-get would ask before it installs";
+            let diagnostic = Diagnostic::new(Self::META.id, command.words_range, message).with_fix(fix);
+            found.push(diagnostic.beyond_others(command.is("apt")));
         }
     }
 }

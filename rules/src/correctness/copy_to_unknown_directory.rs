@@ -24,7 +24,7 @@ crate::declare_rule! {
 
 impl Rule for CopyToUnknownDirectory {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
-        for copy in model.copies().iter().filter(|copy| !copy.add && !copy.onbuild) {
+        for copy in model.copies().iter().filter(|copy| !copy.onbuild) {
             let destination = unquoted(&copy.syntax.destination);
             if plimsoll_analyzer::model::is_absolute(destination) || destination.starts_with('$') {
                 continue;
@@ -32,7 +32,8 @@ impl Rule for CopyToUnknownDirectory {
             let placed = model.steps().get(copy.step).is_some_and(|step| step.state.workdir.is_some());
             if !placed {
                 let message = "a relative destination, and no WORKDIR before it";
-                found.push(Diagnostic::new(Self::META.id, copy.syntax.destination.range, message));
+                let diagnostic = Diagnostic::new(Self::META.id, copy.syntax.destination.range, message);
+                found.push(diagnostic.beyond_others(copy.add));
             }
         }
     }

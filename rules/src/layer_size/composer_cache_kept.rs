@@ -42,7 +42,7 @@ impl Rule for ComposerCacheKept {
             {
                 continue;
             }
-            let end = run.and_list_end().filter(|_| !install.place.conditional);
+            let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
             let edit = end.map(|end| Edit::insert(end, " && composer clear-cache"));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))

@@ -43,7 +43,7 @@ impl Rule for DnfCacheKept {
             }) {
                 continue;
             }
-            let end = run.and_list_end().filter(|_| !install.place.conditional);
+            let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
             let edit = end.map(|end| Edit::insert(end, format!(" && {} clean all", install.name)));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))

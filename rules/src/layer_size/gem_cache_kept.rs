@@ -1,6 +1,6 @@
 //! `gem-cache-kept`
 
-use crate::prelude::{Diagnostic, Edit, Fix, Fixable, Group, Model, Rule, Severity};
+use crate::prelude::{Diagnostic, Fixable, Group, Model, Rule, Severity};
 
 crate::declare_rule! {
     /// `gem install` or `bundle install` keeps the downloaded gems in its cache.
@@ -15,8 +15,7 @@ crate::declare_rule! {
     /// ```
     pub GemCacheKept {
         id: "gem-cache-kept", aliases: &[], since: "0.1.0",
-        group: Group::LayerSize, severity: Severity::Info, fixable: Fixable::Sometimes,
-        may_change: &["**/cache/*.gem"],
+        group: Group::LayerSize, severity: Severity::Info, fixable: Fixable::No,
     }
 }
 
@@ -39,15 +38,7 @@ impl Rule for GemCacheKept {
             }) {
                 continue;
             }
-            let end = run.and_list_end().filter(|_| !install.place.conditional);
-            let edit = end.map(|end| Edit::insert(end, " && rm -rf \"$(gem env gemdir)\"/cache/*"));
-            let fix = edit.and_then(|edit| {
-                Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))
-            });
-            found.push(
-                Diagnostic::new(Self::META.id, install.words_range, "the downloaded gems stay in this layer")
-                    .with_fix(fix),
-            );
+            found.push(Diagnostic::new(Self::META.id, install.words_range, "the downloaded gems stay in this layer"));
         }
     }
 }

@@ -44,7 +44,8 @@ impl Rule for RecommendedPackages {
                     Some(Fix::risky("leave recommended packages out", [edit])?.changing(Self::META.may_change))
                 });
                 let message = "recommended packages are installed as well";
-                found.push(Diagnostic::new(Self::META.id, command.words_range, message).with_fix(fix));
+                let diagnostic = Diagnostic::new(Self::META.id, command.words_range, message).with_fix(fix);
+                found.push(diagnostic.beyond_others(command.is("apt")));
             }
         }
     }

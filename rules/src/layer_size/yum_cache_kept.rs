@@ -34,7 +34,7 @@ impl Rule for YumCacheKept {
             }) {
                 continue;
             }
-            let end = run.and_list_end().filter(|_| !install.place.conditional);
+            let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
             let edit = end.map(|end| Edit::insert(end, " && yum clean all"));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))

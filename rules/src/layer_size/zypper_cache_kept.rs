@@ -36,7 +36,7 @@ impl Rule for ZypperCacheKept {
             }) {
                 continue;
             }
-            let end = run.and_list_end().filter(|_| !install.place.conditional);
+            let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
             let edit = end.map(|end| Edit::insert(end, " && zypper clean --all"));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))

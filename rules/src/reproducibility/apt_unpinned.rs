@@ -27,7 +27,11 @@ impl Rule for AptUnpinned {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for (_, command) in model.commands().filter(|(_, command)| apt::is_install(command)) {
             let pinned = |text: &str| text.contains(['=', '/']) || text.ends_with(".deb");
+            let before = found.len();
             crate::pins::tell(Self::META.id, apt::packages(command).iter().filter(|word| !pinned(&word.text)), found);
+            if let Some(diagnostic) = found.get_mut(before) {
+                diagnostic.beyond = command.is("apt");
+            }
         }
     }
 }
