@@ -119,7 +119,8 @@ fn is_ordinary(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let mut last = b'/';
     for byte in path.bytes() {
-        if !word(byte) && !(matches!(byte, b'/' | b'.' | b'-') && word(last)) {
+        let joins = matches!(byte, b'/' | b'.' | b'-') && word(last);
+        if !(word(byte) || joins) {
             return false;
         }
         last = byte;

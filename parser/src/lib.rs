@@ -3,6 +3,9 @@
 //! [`parse`] gives a tree and a list of errors and never fails. The rules are those of the Dockerfile reference and,
 //! where it is silent, what BuildKit's newest frontend does.
 
+// No text, however broken, ends a program that reads it.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 pub mod directive;
 pub mod dockerignore;
 pub mod duration;

@@ -157,8 +157,8 @@ mod tests {
         let tokens: Vec<(TokenKind, &str)> = file.tokens().map(|token| (token.kind, token.range.of(text))).collect();
         let joined: String = tokens.iter().map(|(_, text)| *text).collect();
         assert_eq!(joined, text);
-        let kept = tokens.iter().filter(|(kind, _)| !matches!(kind, TokenKind::Whitespace | TokenKind::Newline));
         use TokenKind::*;
+        let kept = tokens.iter().filter(|(kind, _)| !matches!(kind, Whitespace | Newline));
         assert_eq!(
             kept.copied().collect::<Vec<_>>(),
             [

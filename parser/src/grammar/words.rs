@@ -79,6 +79,7 @@ enum Class {
     Wide,
 }
 
+#[expect(clippy::indexing_slicing, reason = "a constant: out of bounds would not compile")]
 const CLASSES: [Class; 256] = {
     let mut classes = [Class::Other; 256];
     let mut byte = 0;

@@ -104,7 +104,7 @@ fn variable(text: &str, start: usize, escape: char) -> Option<(usize, PartKind)>
     };
     let name = name_start..name_start + len;
     if !braced {
-        return (len > 0).then(|| (name.end, PartKind::Variable { name, modifier: None }));
+        return (len > 0).then_some((name.end, PartKind::Variable { name, modifier: None }));
     }
     let tail = text.get(name.end..)?;
     if tail.starts_with('}') {

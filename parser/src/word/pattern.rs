@@ -100,10 +100,11 @@ fn matched(pieces: impl Iterator<Item = Piece>, chars: impl Iterator<Item = char
     }
     let skip_stars = |states: &mut Vec<bool>| {
         for (index, piece) in pieces.iter().enumerate() {
-            if *piece == Piece::Any && states.get(index).copied().unwrap_or(false) {
-                if let Some(next) = states.get_mut(index + 1) {
-                    *next = true;
-                }
+            if *piece == Piece::Any
+                && states.get(index).copied().unwrap_or(false)
+                && let Some(next) = states.get_mut(index + 1)
+            {
+                *next = true;
             }
         }
     };
