@@ -30,7 +30,7 @@ pub(crate) static CACHES: ByRules = ByRules {
     name: "caches-removed",
     title: "package lists and caches removed",
     explain: "Package lists, downloaded archives and installers' caches go in the layer that made them.",
-    level: Level::Unsafe,
+    level: Level::Safe,
     rules: &[
         "apk-cache-kept",
         "apt-lists-kept",
@@ -52,7 +52,7 @@ pub(crate) static LAYERS: ByRules = ByRules {
     title: "layers chained",
     explain: "Instructions that only follow each other become one, and what a later layer deletes is deleted in the layer \
               that made it.",
-    level: Level::Unsafe,
+    level: Level::Safe,
     rules: &["consecutive-runs", "huge-lastlog", "labels-apart", "removed-later"],
 };
 
