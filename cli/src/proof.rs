@@ -3,9 +3,9 @@
 use crate::config::Config;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use plimsoll_runtime::compare::behaviour::{self, Observation, Session};
-use plimsoll_runtime::compare::{Allowed, Comparison, RuntimeConfig, TreeOptions, compare_configs, compare_trees};
+use plimsoll_runtime::compare::{Allowed, Comparison, TreeOptions, compare_configs, compare_trees};
 use plimsoll_runtime::image::Image;
-use plimsoll_runtime::probe::{Answer, Probe, ProbeResult};
+use plimsoll_runtime::probe::Probe;
 use plimsoll_runtime::snapshot::Snapshots;
 use plimsoll_runtime::store::Store;
 use std::time::Duration;
@@ -28,6 +28,13 @@ pub struct Seen {
 impl<'a> Prover<'a> {
     /// With the probes that the configuration names; without any they are found by [`Prover::look`].
     pub fn new(store: &Store, config: &'a Config) -> Result<Self> {
+        if let Some(service) = config.service.first() {
+            return Err(miette!(
+                help = "prove it without its services: give probes that need none",
+                "failed to start the service `{}`: several containers at once cannot be proven yet",
+                service.name
+            ));
+        }
         let snapshots = Snapshots::new(store).into_diagnostic()?;
         let mut prover = Self { snapshots, config, probes: Vec::new(), names: Vec::new() };
         for (index, probe) in config.probe.iter().enumerate() {
@@ -44,7 +51,7 @@ impl<'a> Prover<'a> {
     }
 
     fn session(&self, root: &std::path::Path, image: &Image) -> Session {
-        let mut session = Session::new(root, runtime_config(image));
+        let mut session = Session::new(root, image.config.config.clone());
         session.command.clone_from(&self.config.container.command);
         session.env = self.config.container.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         session.ready_timeout = self.config.optimize.ready_timeout.unwrap_or(Duration::from_secs(60));
@@ -79,13 +86,11 @@ impl<'a> Prover<'a> {
         self.look(image)?;
         let first = self.observe(image).wrap_err("the original image does not answer, so nothing can be proven")?;
         let second = self.observe(image).wrap_err("the original image answered once, then no more")?;
-        for (probe, answer) in self.config.probe.iter().zip(&first.answers) {
-            let (Some(wanted), Some(got)) = (probe.status, status_of(answer)) else { continue };
-            if wanted != got {
+        for (name, answer) in self.names.iter().zip(&first.answers) {
+            if let Some(problem) = answer.unmet() {
                 return Err(miette!(
                     help = "mend the probe in plimsoll.toml, or the program",
-                    "the original answers {got} to probe `{}`, which expects {wanted}",
-                    probe.name.clone().unwrap_or_else(|| answer.probe.title())
+                    "the original does not answer the probe `{name}` as it expects: {problem}"
                 ));
             }
         }
@@ -129,7 +134,7 @@ impl<'a> Prover<'a> {
         // What a base image says of itself alone is no part of the program.
         allowed.config.push(format!("Labels.{}", crate::builder::STAND_IN));
         let allowed = &allowed;
-        let (config, declared) = compare_configs(&runtime_config(original), &runtime_config(changed), allowed);
+        let (config, declared) = compare_configs(&original.config.config, &changed.config.config, allowed);
         comparison.config = config;
         comparison.declared = declared;
         // Where everything may change, the trees say nothing.
@@ -149,18 +154,6 @@ impl<'a> Prover<'a> {
 
 const NO_ANSWER: &str = "try the image with `plimsoll run`; say what to ask in [[probe]] of plimsoll.toml, and raise \
                          optimize.ready-timeout for a program that starts slowly";
-
-fn runtime_config(image: &Image) -> RuntimeConfig {
-    let value = serde_json::to_value(&image.config.config).unwrap_or_default();
-    serde_json::from_value(value).unwrap_or_default()
-}
-
-fn status_of(result: &ProbeResult) -> Option<u16> {
-    match &result.answer {
-        Answer::Http(answer) => Some(answer.status),
-        _ => None,
-    }
-}
 
 /// A probe of the configuration as the prober takes it.
 fn read_probe(probe: &crate::config::Probe, index: usize) -> Result<Probe> {
@@ -189,7 +182,7 @@ fn read_probe(probe: &crate::config::Probe, index: usize) -> Result<Probe> {
         path: path.trim().to_owned(),
         headers: probe.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         body: probe.body.clone(),
-        expect_status: None,
+        expect_status: probe.status,
         expect_body: None,
     })
 }

@@ -28,8 +28,6 @@ pub struct Config {
     pub service: Vec<Service>,
     /// `[container]`
     pub container: Container,
-    /// `[budget]`
-    pub budget: Budget,
 }
 
 /// `[build]`
@@ -123,8 +121,6 @@ pub struct Probe {
     pub exec: Option<Vec<String>>,
     /// Compare the process's own output.
     pub stdout: Option<bool>,
-    /// Patterns of the body that may differ.
-    pub ignore: Vec<String>,
     /// For one answer.
     #[serde(deserialize_with = "time")]
     pub timeout: Option<Duration>,
@@ -156,24 +152,6 @@ pub struct Container {
     pub env: BTreeMap<String, String>,
     /// Replaces CMD.
     pub command: Option<Vec<String>>,
-    /// Host name inside.
-    pub hostname: Option<String>,
-}
-
-/// `[budget]`
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Budget {
-    /// Uncompressed bytes of all layers.
-    #[serde(deserialize_with = "size")]
-    pub max_size: Option<u64>,
-    /// Bytes or per cent against the baseline.
-    pub max_growth: Option<String>,
-    /// Number of layers.
-    pub max_layers: Option<usize>,
-    /// Bytes written and later gone.
-    #[serde(deserialize_with = "size")]
-    pub max_wasted: Option<u64>,
 }
 
 fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
@@ -299,12 +277,12 @@ mod tests {
 
     #[test]
     fn every_table_is_read_and_unknown_keys_are_errors() {
-        let text = "[build]\nnetwork = \"none\"\n[[probe]]\nhttp = \"GET /\"\nport = 80\ntimeout = \"2s\"\n[budget]\nmax-size = \"1MB\"\n";
+        let text = "[build]\nnetwork = \"none\"\n[[probe]]\nhttp = \"GET /\"\nport = 80\ntimeout = \"2s\"\n[optimize]\ntarget-size = \"1MB\"\n";
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.probe[0].timeout, Some(Duration::from_secs(2)));
-        assert_eq!(config.budget.max_size, Some(1_000_000));
+        assert_eq!(config.optimize.target_size, Some(1_000_000));
         assert!(toml::from_str::<Config>("[biuld]\n").is_err());
-        assert!(toml::from_str::<Config>("[budget]\nmax-size = \"big\"\n").is_err());
+        assert!(toml::from_str::<Config>("[optimize]\ntarget-size = \"big\"\n").is_err());
     }
 
     #[test]

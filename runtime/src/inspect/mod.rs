@@ -135,9 +135,11 @@ pub fn inspect(store: &Store, image: &Image) -> Result<Inspected, InspectError> 
         }
     }
     let named = |path: &str| if path.is_empty() { "/".to_owned() } else { format!("/{path}") };
-    found.directories = directories.into_iter().filter(|(_, bytes)| *bytes > 0).map(|(path, bytes)| (named(path), bytes)).collect();
+    found.directories =
+        directories.into_iter().filter(|(_, bytes)| *bytes > 0).map(|(path, bytes)| (named(path), bytes)).collect();
     largest_first(&mut found.directories);
-    found.largest = live.iter().filter(|(_, (bytes, _))| *bytes > 0).map(|(path, (bytes, _))| (named(path), *bytes)).collect();
+    found.largest =
+        live.iter().filter(|(_, (bytes, _))| *bytes > 0).map(|(path, (bytes, _))| (named(path), *bytes)).collect();
     largest_first(&mut found.largest);
     Ok(found)
 }
@@ -148,9 +150,16 @@ fn largest_first(list: &mut Vec<(String, u64)>) {
 }
 
 /// Takes away `path` (when `itself`) and everything below it.
-fn hide_below(live: &mut BTreeMap<String, (u64, usize)>, path: &str, itself: bool, layer: usize, found: &mut Inspected) {
+fn hide_below(
+    live: &mut BTreeMap<String, (u64, usize)>,
+    path: &str,
+    itself: bool,
+    layer: usize,
+    found: &mut Inspected,
+) {
     let below = format!("{path}/");
-    let mut gone: Vec<String> = live.range(below.clone()..).take_while(|(p, _)| p.starts_with(&below)).map(|(p, _)| p.clone()).collect();
+    let mut gone: Vec<String> =
+        live.range(below.clone()..).take_while(|(p, _)| p.starts_with(&below)).map(|(p, _)| p.clone()).collect();
     if itself {
         gone.push(path.to_owned());
     }
