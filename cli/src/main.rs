@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod exit;
 mod files;
+mod mask;
 mod place;
 mod proof;
 mod report;

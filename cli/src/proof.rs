@@ -1,6 +1,7 @@
 //! The proof: two images from one store, run under the same probes, compared in config, tree and behaviour.
 
 use crate::config::Config;
+use crate::mask;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use plimsoll_runtime::compare::behaviour::{self, Observation, Session};
 use plimsoll_runtime::compare::{Allowed, Comparison, TreeOptions, compare_configs, compare_trees};
@@ -78,7 +79,18 @@ impl<'a> Prover<'a> {
     /// Starts the image once and asks everything.
     pub fn observe(&self, image: &Image) -> Result<Observation> {
         let active = self.snapshots.prepare(&image.layers).into_diagnostic().wrap_err("failed to mount the image")?;
-        self.session(active.root(), image).observe(&self.probes).map_err(|error| miette!(help = NO_ANSWER, "{error}"))
+        let session = self.session(active.root(), image);
+        let mut seen = session.observe(&self.probes).map_err(|error| miette!(help = NO_ANSWER, "{error}"))?;
+        for (probe, answer) in self.config.probe.iter().zip(&mut seen.answers) {
+            mask::answer(&mut answer.answer, &probe.ignore);
+        }
+        Ok(seen)
+    }
+
+    /// What the configuration leaves out of the comparison, as reports name it.
+    pub fn ignored(&self) -> impl Iterator<Item = String> {
+        let probes = self.names.iter().zip(&self.config.probe);
+        probes.flat_map(|(name, probe)| probe.ignore.iter().map(move |pattern| format!("{pattern} in `{name}`")))
     }
 
     /// The original: run twice.

@@ -121,6 +121,8 @@ pub struct Probe {
     pub exec: Option<Vec<String>>,
     /// Compare the process's own output.
     pub stdout: Option<bool>,
+    /// Patterns of the answer that may differ; `*` stands for anything within a line.
+    pub ignore: Vec<String>,
     /// For one answer.
     #[serde(deserialize_with = "time")]
     pub timeout: Option<Duration>,

@@ -40,6 +40,7 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
         Some(path) => climber.candidate(path)?,
         None => climber.climb(started)?,
     };
+    let ignored: Vec<String> = climber.prover.ignored().collect();
     let Climber { mut report, size, builder, normalized, .. } = climber;
     // Where nothing was asked, or every answer was flaky, nothing is proven.
     let proven =
@@ -47,7 +48,7 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     let mut taken = report.steps.iter().filter(|step| step.outcome == "taken").peekable();
     report.result.verified = (job.args.candidate.is_none() || taken.peek().is_some()) && taken.all(proven);
     report.stand_ins = builder.stand_ins();
-    report.normalized = normalized.into_iter().collect();
+    report.normalized = normalized.into_iter().chain(ignored).collect();
     report.result.digest = digest.unwrap_or_else(|| before.image.manifest.to_string());
     finish(job, &mut report, files, size, started);
     Ok(report)
