@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 fn check(text: &str) {
     for dialect in [Dialect::Bash, Dialect::PowerShell, Dialect::Cmd, Dialect::Other] {
         let logical = Logical::whole(text, 0);
-        ranges::check_script(text, &parse(&logical, dialect));
+        ranges::check_script(text, &parse(&logical, dialect), true);
     }
 }
 
@@ -135,6 +135,7 @@ proptest! {
         let logical = Logical::joined(parts.iter().map(|(range, offset)| (&text[range.clone()], *offset)));
         let whole = Logical::whole(&text, 0);
         let (joined, plain) = (parse(&logical, Dialect::Bash), parse(&whole, Dialect::Bash));
+        ranges::check_script(&file, &joined, false);
         let (joined_commands, plain_commands) = (joined.simple_commands(), plain.simple_commands());
         prop_assert_eq!(joined_commands.len(), plain_commands.len());
         for (joined, plain) in joined_commands.iter().zip(&plain_commands) {
@@ -145,6 +146,12 @@ proptest! {
             }
         }
     }
+}
+
+/// What the fuzzer found.
+#[test]
+fn found_by_fuzzing() {
+    check("`\\`I=\\`$\\{|\0\0\0\u{15}```L`;\\```");
 }
 
 #[test]

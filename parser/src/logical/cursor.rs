@@ -105,6 +105,16 @@ impl<'s> Cursor<'_, 's> {
 
     /// As [`Logical::slice`].
     pub fn slice(&mut self, range: Range<usize>) -> Text<'s> {
+        if range.start < range.end {
+            self.seek(range.start);
+            if range.end <= self.stop
+                && let (Some(text), Some(from)) = (self.text, range.start.checked_sub(self.start))
+                && let Some(value) = text.get(from..range.end - self.start)
+            {
+                let start = self.file + from;
+                return Text { value: Cow::Borrowed(value), range: TextRange::new(start, start + value.len()) };
+            }
+        }
         Text { value: self.value(range.clone()), range: self.range(range) }
     }
 }

@@ -1,5 +1,6 @@
 //! Compound commands.
 
+use super::Parts;
 use super::list::Keyword;
 use super::reader::{Class, Closers, Reader, class};
 use super::tree::*;
@@ -267,14 +268,14 @@ impl<'s> Reader<'_, 's> {
     fn operator_word(&mut self, start: usize) -> Word<'s> {
         let text = self.slice(start, self.pos);
         let range: TextRange = text.range;
-        let parts = vec![WordPart::Literal(Literal { value: text.value.clone(), range })];
+        let parts = WordPart::Literal(Literal { value: text.value.clone(), range }).into();
         Word { raw: text.value, parts, range }
     }
 
     /// What stands behind `=~`: parentheses and bars belong to it.
     fn regular_expression(&mut self) -> Word<'s> {
         let start = self.pos;
-        let mut parts = Vec::new();
+        let mut parts = Parts::default();
         let mut depth = 0_usize;
         loop {
             let at = self.pos;

@@ -1,5 +1,6 @@
 //! What begins with `$`, a backquote or, in bash, `<(`.
 
+use super::Parts;
 use super::reader::{Closers, Reader};
 use super::tree::*;
 use super::word::Context;
@@ -354,7 +355,7 @@ impl<'s> Reader<'_, 's> {
     /// A word inside braces or brackets: up to `}`, to a byte of `stop` or to the end. Blanks and operators belong to it.
     pub(super) fn operand(&mut self, single_quotes_are_text: bool, stop: &[u8]) -> Word<'s> {
         let start = self.pos;
-        let mut parts = Vec::new();
+        let mut parts = Parts::default();
         let mut literal = start;
         let in_index = stop == b"]";
         let mut brackets = 0_usize;
@@ -412,7 +413,7 @@ impl<'s> Reader<'_, 's> {
         Word { raw: text.value, parts, range: text.range }
     }
 
-    fn push_literal(&mut self, from: usize, to: usize, parts: &mut Vec<WordPart<'s>>) {
+    fn push_literal(&mut self, from: usize, to: usize, parts: &mut Parts<'s>) {
         if from < to {
             let text = self.slice(from, to);
             parts.push(WordPart::Literal(Literal { value: text.value, range: text.range }));

@@ -143,7 +143,7 @@ impl<'s> Reader<'_, 's> {
             Some(inner) if !inner.contains(['"', '\'']) => inner.to_owned().into(),
             _ => text.value.clone(),
         };
-        let parts = vec![WordPart::Literal(Literal { value, range: text.range })];
+        let parts = WordPart::Literal(Literal { value, range: text.range }).into();
         Word { raw: text.value, parts, range: text.range }
     }
 }

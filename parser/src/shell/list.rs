@@ -96,6 +96,9 @@ impl<'s> Reader<'_, 's> {
                 self.note(NoteKind::Unexpected, at, self.pos, format!("a command is missing before `{operator}`"));
                 let range = self.range(at, self.pos);
                 items.push(self.item_of(Opaque { words: Vec::new(), range }));
+                end = self.pos;
+                self.skip_lines();
+                continue;
             } else {
                 let list = self.and_or();
                 items.push(Item { list, separator: Separator::End, separator_range: Default::default() });

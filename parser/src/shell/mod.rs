@@ -14,6 +14,7 @@ mod foreign;
 mod heredoc;
 mod invocation;
 mod list;
+mod parts;
 mod reader;
 mod simple;
 mod source;
@@ -22,6 +23,7 @@ mod visit;
 mod word;
 
 pub use invocation::Invocation;
+pub use parts::Parts;
 pub use source::{Source, source};
 pub use tree::*;
 pub use visit::{Enclosure, EnclosureKind, Failure, Placed};
@@ -103,6 +105,8 @@ pub fn parse<'s>(text: &Logical<'s>, dialect: Dialect) -> Script<'s> {
         }
     };
     let (mut comments, notes) = (reader.comments, reader.notes);
+    // A comment at the end of a command may have been looked at more than once.
     comments.sort_unstable();
+    comments.dedup();
     Script { dialect, list, comments, notes, range: text.full_range() }
 }

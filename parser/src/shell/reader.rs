@@ -152,7 +152,11 @@ impl<'t, 's> Reader<'t, 's> {
         self.text.get(range).unwrap_or_default()
     }
 
+    /// A range of the file. An empty one stands behind the byte before it, so that it lies in what it ends.
     pub(super) fn range(&mut self, start: usize, end: usize) -> TextRange {
+        if end <= start && start > 0 {
+            return TextRange::at(self.cursor.offset(start - 1) + 1);
+        }
         self.cursor.range(start..end)
     }
 
@@ -161,6 +165,9 @@ impl<'t, 's> Reader<'t, 's> {
     }
 
     pub(super) fn slice(&mut self, start: usize, end: usize) -> Text<'s> {
+        if end <= start {
+            return Text { value: Cow::Borrowed(""), range: self.range(start, end) };
+        }
         self.cursor.slice(start..end)
     }
 

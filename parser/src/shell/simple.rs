@@ -8,7 +8,7 @@ impl<'s> Reader<'_, 's> {
     /// A simple command, or a function definition that begins with its name.
     pub(super) fn simple(&mut self) -> Command<'s> {
         let start = self.pos;
-        let mut simple = Simple::default();
+        let mut simple = Simple { words: Vec::with_capacity(4), ..Simple::default() };
         let mut end = start;
         loop {
             self.skip_blanks();

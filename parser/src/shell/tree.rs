@@ -1,7 +1,7 @@
 //! The tree of a shell script. Every `range` is one of the author's file; ranges of children lie in those of their parents
 //! (but for here-document bodies, which stand after the line that asks for them).
 
-use super::Dialect;
+use super::{Dialect, Parts};
 use crate::logical::Logical;
 use crate::text::{Text, TextRange};
 use std::borrow::Cow;
@@ -399,7 +399,7 @@ pub struct Word<'s> {
     /// As written, quotes included; continuations of the Dockerfile are gone from it.
     pub raw: Cow<'s, str>,
     /// Its pieces in order; they tile the word.
-    pub parts: Vec<WordPart<'s>>,
+    pub parts: Parts<'s>,
     /// Where it stands.
     pub range: TextRange,
 }

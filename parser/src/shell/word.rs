@@ -1,5 +1,6 @@
 //! Words and quotes.
 
+use super::Parts;
 use super::reader::{CLASSES, Class, Reader};
 use super::tree::*;
 use std::borrow::Cow;
@@ -23,9 +24,9 @@ impl<'s> Reader<'_, 's> {
             self.pos += plain;
             let text = self.slice(start, self.pos);
             let literal = Literal { value: text.value.clone(), range: text.range };
-            return Word { raw: text.value, parts: vec![WordPart::Literal(literal)], range: text.range };
+            return Word { raw: text.value, parts: WordPart::Literal(literal).into(), range: text.range };
         }
-        let mut parts = Vec::with_capacity(2);
+        let mut parts = Parts::default();
         self.word_parts(&mut parts);
         if parts.is_empty() && matches!(self.byte(), b'<' | b'>') && self.byte_at(self.pos + 1) == b'(' {
             let part = self.process();
@@ -43,7 +44,7 @@ impl<'s> Reader<'_, 's> {
     }
 
     /// The parts of a word up to a blank or operator.
-    pub(super) fn word_parts(&mut self, parts: &mut Vec<WordPart<'s>>) {
+    pub(super) fn word_parts(&mut self, parts: &mut Parts<'s>) {
         let mut literal = LiteralRun::new(self.pos);
         loop {
             self.pos += self.plain_length();
@@ -99,7 +100,7 @@ impl<'s> Reader<'_, 's> {
         literal.end(self, self.pos, parts);
     }
 
-    fn glob(&mut self, start: usize, parts: &mut Vec<WordPart<'s>>) {
+    fn glob(&mut self, start: usize, parts: &mut Parts<'s>) {
         let text = self.slice(start, self.pos);
         parts.push(WordPart::Glob(Literal { value: text.value, range: text.range }));
     }
@@ -322,7 +323,7 @@ impl LiteralRun {
         }
     }
 
-    fn end<'s>(&mut self, reader: &mut Reader<'_, 's>, end: usize, parts: &mut Vec<WordPart<'s>>) {
+    fn end<'s>(&mut self, reader: &mut Reader<'_, 's>, end: usize, parts: &mut impl Gather<'s>) {
         if end <= self.start {
             return;
         }
@@ -333,7 +334,24 @@ impl LiteralRun {
                 Cow::Owned(text)
             }
         };
-        parts.push(WordPart::Literal(Literal { value, range: reader.range(self.start, end) }));
+        parts.gather(WordPart::Literal(Literal { value, range: reader.range(self.start, end) }));
+    }
+}
+
+/// Where parts are put.
+trait Gather<'s> {
+    fn gather(&mut self, part: WordPart<'s>);
+}
+
+impl<'s> Gather<'s> for Vec<WordPart<'s>> {
+    fn gather(&mut self, part: WordPart<'s>) {
+        self.push(part);
+    }
+}
+
+impl<'s> Gather<'s> for Parts<'s> {
+    fn gather(&mut self, part: WordPart<'s>) {
+        self.push(part);
     }
 }
 

@@ -3,9 +3,11 @@
 use plimsoll_parser::TextRange;
 use plimsoll_parser::shell::*;
 
-/// Checks a script read from a text that stands in one piece at the beginning of `file`.
-pub(crate) fn check_script(file: &str, script: &Script<'_>) {
-    let check = Check { file, all: script.range };
+/// Checks a script of `file`; `whole` where its text stands there in one piece.
+pub(crate) fn check_script(file: &str, script: &Script<'_>, whole: bool) {
+    // Between backquotes the backslashes that belong to them are nobody's.
+    let tiled = whole && !(file.contains('`') && file.contains('\\'));
+    let check = Check { file, all: script.range, tiled };
     check.list(&script.list, script.range);
     for comment in &script.comments {
         assert!(comment.of(file).starts_with('#'), "{comment:?}");
@@ -29,6 +31,8 @@ pub(crate) fn check_script(file: &str, script: &Script<'_>) {
 struct Check<'f> {
     file: &'f str,
     all: TextRange,
+    /// Whether the parts of a word leave nothing out.
+    tiled: bool,
 }
 
 impl Check<'_> {
@@ -159,10 +163,8 @@ impl Check<'_> {
         self.inside(word.range, outer);
         self.parts(&word.parts, word.range);
         let tiled: usize = word.parts.iter().map(|part| part.range().len()).sum();
-        // Between backquotes the backslashes that belong to them are nobody's.
-        let escaped = self.file.contains('`') && self.file.contains('\\');
         assert!(
-            tiled == word.range.len() || (escaped && tiled < word.range.len()),
+            tiled == word.range.len() || (!self.tiled && tiled < word.range.len()),
             "the parts of {word:?} do not tile it in {:?}",
             self.file
         );
