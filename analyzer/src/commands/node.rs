@@ -26,15 +26,11 @@ pub fn effects<'m>(command: &Cmd<'m>, each: &mut dyn FnMut(Effect<'m>)) {
         "install" | "i" | "add" | "ci" | "clean-install" | "install-clean" => {
             each(Effect::Install(install(manager, words.collect())));
         }
-        "global" => {
-            if words.next().is_some_and(|word| word.text == "add") {
-                each(Effect::Install(install(manager, words.collect())));
-            }
+        "global" if words.next().is_some_and(|word| word.text == "add") => {
+            each(Effect::Install(install(manager, words.collect())));
         }
-        "cache" => {
-            if words.next().is_some_and(|word| matches!(word.text.as_ref(), "clean" | "clear" | "rm")) {
-                each(Effect::Clean(manager));
-            }
+        "cache" if words.next().is_some_and(|word| matches!(word.text.as_ref(), "clean" | "clear" | "rm")) => {
+            each(Effect::Clean(manager));
         }
         "store" => each(Effect::Clean(manager)),
         "run" | "run-script" | "build" => each(Effect::Build),

@@ -22,10 +22,8 @@ pub fn effects<'m>(command: &Cmd<'m>, each: &mut dyn FnMut(Effect<'m>)) {
             each(Effect::Build);
         }
         ("go", "install" | "get") => each(Effect::Install(install(Manager::Go, words.collect()))),
-        ("go", "mod") => {
-            if words.next().is_some_and(|word| word.text == "download") {
-                each(Effect::Install(install(Manager::Go, Vec::new())));
-            }
+        ("go", "mod") if words.next().is_some_and(|word| word.text == "download") => {
+            each(Effect::Install(install(Manager::Go, Vec::new())));
         }
         ("go", "build") => each(Effect::Build),
         ("go", "clean") => each(Effect::Clean(Manager::Go)),

@@ -27,10 +27,8 @@ pub fn effects<'m>(command: &Cmd<'m>, each: &mut dyn FnMut(Effect<'m>)) {
                 each(Effect::Clone { url: words.next(), shallow: command.has_flag("depth") });
             }
         }
-        "tar" | "bsdtar" => {
-            if unpacks(command) {
-                each(Effect::Unpack { archive: archive(command) });
-            }
+        "tar" | "bsdtar" if unpacks(command) => {
+            each(Effect::Unpack { archive: archive(command) });
         }
         "unzip" => each(Effect::Unpack { archive: command.plain().next().cloned() }),
         _ => {}

@@ -62,7 +62,7 @@ impl Walk<'_> {
                 match parameter.op.as_ref().map(|op| op.kind) {
                     Some(ParameterOpKind::Substring) => self.tell(FactKind::SubstringInSh, parameter.range, &name),
                     Some(ParameterOpKind::Replace { .. }) => {
-                        self.tell(FactKind::ReplacementInSh, parameter.range, &name)
+                        self.tell(FactKind::ReplacementInSh, parameter.range, &name);
                     }
                     _ => {}
                 }

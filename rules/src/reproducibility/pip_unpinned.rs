@@ -25,9 +25,9 @@ crate::declare_rule! {
 impl Rule for PipUnpinned {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for (_, command) in model.commands() {
-            if !(pip::is_install(command) && !command.name.contains('/'))
-                && !(command.is("pipx") && command.does("install"))
-            {
+            let by_pip = pip::is_install(command) && !command.name.contains('/');
+            let by_pipx = command.is("pipx") && command.does("install");
+            if !by_pip && !by_pipx {
                 continue;
             }
             let args = pip::args(command);

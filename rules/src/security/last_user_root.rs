@@ -27,11 +27,11 @@ impl Rule for LastUserRoot {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for stage in &model.stages().stages {
             let users = model.steps_of(stage.index).iter().filter(|step| !step.onbuild);
-            let last = users.filter_map(|step| match &step.instruction.kind {
+            let mut last = users.filter_map(|step| match &step.instruction.kind {
                 Kind::User(user) => Some(user),
                 _ => None,
             });
-            let Some(user) = last.last() else { continue };
+            let Some(user) = last.next_back() else { continue };
             let name = user.split(':').next().unwrap_or_default();
             if matches!(name, "root" | "0") {
                 found.push(Diagnostic::new(Self::META.id, user.range, "the last user is root"));

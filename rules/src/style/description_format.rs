@@ -36,13 +36,13 @@ impl Rule for DescriptionFormat {
         for step in model.steps() {
             let names: Vec<&str> = match &step.instruction.kind {
                 Kind::Arg(args) => args.iter().map(|arg| arg.name.as_str()).collect(),
-                Kind::From(from) => from.name.iter().map(|name| name.as_str()).collect(),
+                Kind::From(from) => from.name.iter().map(plimsoll_parser::Text::as_str).collect(),
                 _ => Vec::new(),
             };
             let above = TextRange { start: before, end: step.range.start };
             before = step.range.end;
-            let comments = model.file.comments.iter().filter(|comment| above.contains(**comment));
-            let Some(last) = comments.last().filter(|_| !names.is_empty()) else { continue };
+            let mut comments = model.file.comments.iter().filter(|comment| above.contains(**comment));
+            let Some(last) = comments.next_back().filter(|_| !names.is_empty()) else { continue };
             let words = last.of(model.file.text).trim_start_matches('#').trim();
             let first = words.split(' ').next().unwrap_or_default();
             if !names.contains(&first) {

@@ -59,7 +59,7 @@ fn blank_lines(text: &str, range: TextRange) -> Vec<Edit> {
         if line.trim().is_empty() && line.ends_with('\n') {
             match edits.last_mut() {
                 Some(last) if last.range.end as usize == at => {
-                    last.range = TextRange::new(last.range.start as usize, end)
+                    last.range = TextRange::new(last.range.start as usize, end);
                 }
                 _ => edits.push(Edit::delete(TextRange::new(at, end))),
             }

@@ -26,14 +26,8 @@ impl Rule for LabelNoDate {
         self.check_with(model, &Options::default(), found);
     }
     fn check_with(&self, model: &Model<'_>, options: &Options, found: &mut Vec<Diagnostic>) {
-        crate::labels::check_values(
-            model,
-            options,
-            LabelKind::Rfc3339,
-            |value| crate::labels::is_rfc3339(value),
-            |pair| {
-                found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no date and time of RFC 3339"));
-            },
-        );
+        crate::labels::check_values(model, options, LabelKind::Rfc3339, crate::labels::is_rfc3339, |pair| {
+            found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no date and time of RFC 3339"));
+        });
     }
 }

@@ -26,14 +26,8 @@ impl Rule for LabelNoEmail {
         self.check_with(model, &Options::default(), found);
     }
     fn check_with(&self, model: &Model<'_>, options: &Options, found: &mut Vec<Diagnostic>) {
-        crate::labels::check_values(
-            model,
-            options,
-            LabelKind::Email,
-            |value| crate::labels::is_email(value),
-            |pair| {
-                found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no mail address"));
-            },
-        );
+        crate::labels::check_values(model, options, LabelKind::Email, crate::labels::is_email, |pair| {
+            found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no mail address"));
+        });
     }
 }

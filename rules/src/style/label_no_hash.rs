@@ -26,14 +26,8 @@ impl Rule for LabelNoHash {
         self.check_with(model, &Options::default(), found);
     }
     fn check_with(&self, model: &Model<'_>, options: &Options, found: &mut Vec<Diagnostic>) {
-        crate::labels::check_values(
-            model,
-            options,
-            LabelKind::Hash,
-            |value| crate::labels::is_hash(value),
-            |pair| {
-                found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no git hash"));
-            },
-        );
+        crate::labels::check_values(model, options, LabelKind::Hash, crate::labels::is_hash, |pair| {
+            found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no git hash"));
+        });
     }
 }

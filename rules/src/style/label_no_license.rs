@@ -26,14 +26,8 @@ impl Rule for LabelNoLicense {
         self.check_with(model, &Options::default(), found);
     }
     fn check_with(&self, model: &Model<'_>, options: &Options, found: &mut Vec<Diagnostic>) {
-        crate::labels::check_values(
-            model,
-            options,
-            LabelKind::Spdx,
-            |value| crate::spdx::is_expression(value),
-            |pair| {
-                found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no SPDX licence expression"));
-            },
-        );
+        crate::labels::check_values(model, options, LabelKind::Spdx, crate::spdx::is_expression, |pair| {
+            found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no SPDX licence expression"));
+        });
     }
 }

@@ -26,14 +26,8 @@ impl Rule for LabelNoUrl {
         self.check_with(model, &Options::default(), found);
     }
     fn check_with(&self, model: &Model<'_>, options: &Options, found: &mut Vec<Diagnostic>) {
-        crate::labels::check_values(
-            model,
-            options,
-            LabelKind::Url,
-            |value| crate::labels::is_url(value),
-            |pair| {
-                found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no URL"));
-            },
-        );
+        crate::labels::check_values(model, options, LabelKind::Url, crate::labels::is_url, |pair| {
+            found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no URL"));
+        });
     }
 }

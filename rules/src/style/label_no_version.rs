@@ -26,14 +26,8 @@ impl Rule for LabelNoVersion {
         self.check_with(model, &Options::default(), found);
     }
     fn check_with(&self, model: &Model<'_>, options: &Options, found: &mut Vec<Diagnostic>) {
-        crate::labels::check_values(
-            model,
-            options,
-            LabelKind::Semver,
-            |value| crate::labels::is_semver(value),
-            |pair| {
-                found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no semantic version"));
-            },
-        );
+        crate::labels::check_values(model, options, LabelKind::Semver, crate::labels::is_semver, |pair| {
+            found.push(Diagnostic::new(Self::META.id, pair.range, "the value is no semantic version"));
+        });
     }
 }

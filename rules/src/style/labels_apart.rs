@@ -82,7 +82,7 @@ fn joined(model: &Model<'_>, first: &Step<'_>, group: &[Step<'_>]) -> Option<Vec
             let body = line.trim();
             match index {
                 0 if body.is_empty() && line.ends_with('\n') => {
-                    edits.push(Edit::insert(gap.start, format!(" {}", model.file.escape)))
+                    edits.push(Edit::insert(gap.start, format!(" {}", model.file.escape)));
                 }
                 0 => return None,
                 _ if body.is_empty() && line.ends_with('\n') => edits.push(Edit::delete(range)),
