@@ -79,7 +79,10 @@ fn hadolint_case(case: &Value) -> Result<(), String> {
     let lines: BTreeSet<u64> = found.iter().filter(|(alias, _)| matches(alias)).map(|(_, line)| *line).collect();
     let fires = case["fires"].as_bool().unwrap_or_default();
     if lines.is_empty() == fires {
-        return Err(format!("{rule} {} on {lines:?}", if fires { "should fire, fires" } else { "should not fire, fires" }));
+        return Err(format!(
+            "{rule} {} on {lines:?}",
+            if fires { "should fire, fires" } else { "should not fire, fires" }
+        ));
     }
     let wanted: BTreeSet<u64> = case["lines"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
     if fires && case["binary_disagrees"].is_null() && lines != wanted {
@@ -106,7 +109,9 @@ fn buildkit_case(case: &Value) -> Result<(), String> {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|fired| (fired["rule"].as_str().unwrap_or_default().to_owned(), fired["line"].as_u64().unwrap_or_default()))
+        .map(|fired| {
+            (fired["rule"].as_str().unwrap_or_default().to_owned(), fired["line"].as_u64().unwrap_or_default())
+        })
         .collect();
     wanted.sort();
     if got == wanted { Ok(()) } else { Err(format!("{got:?} instead of {wanted:?}")) }
@@ -125,7 +130,13 @@ fn run(file: &str, check: fn(&Value) -> Result<(), String>) {
         println!("  {failure}");
     }
     // At most one case in a hundred, each with its reason in the documentation.
-    assert!(failed.len() * 100 <= cases.len(), "{file}: {} of {} failed\n{}", failed.len(), cases.len(), failed.join("\n"));
+    assert!(
+        failed.len() * 100 <= cases.len(),
+        "{file}: {} of {} failed\n{}",
+        failed.len(),
+        cases.len(),
+        failed.join("\n")
+    );
 }
 
 #[test]
