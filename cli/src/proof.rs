@@ -127,10 +127,10 @@ impl<'a> Prover<'a> {
             Err(error) => {
                 let total = self.probes.len();
                 comparison.behaviour = vec![plimsoll_runtime::compare::Difference {
-                    subject: "start of the container".to_owned(),
+                    subject: "the container".to_owned(),
                     kind: plimsoll_runtime::compare::DifferenceKind::Answer,
-                    before: Some("answers".to_owned()),
-                    after: Some(format!("{error}")),
+                    before: Some("every probe".to_owned()),
+                    after: Some(format!("nothing: {error}")),
                     bytes: 0,
                 }];
                 comparison.agreed = (0, total);

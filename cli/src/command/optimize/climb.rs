@@ -19,8 +19,7 @@ use std::time::Instant;
 /// Text files up to this size are shown to moves.
 const SMALL: u64 = 1 << 20;
 
-/// Bytes by which a step may make the image larger: what a further COPY costs in directory entries, well spent where it lets
-/// a changed source file be rebuilt without its dependencies.
+/// Bytes by which a step for faster rebuilds may make the image larger: what a further COPY costs in directory entries.
 const TOLERATED: u64 = 64 << 10;
 
 /// Every step built and run.
@@ -101,7 +100,7 @@ impl Climber<'_> {
             let mut made = rung(step.name, &step.title, &built, Some(self.size));
             made.notes.clone_from(&step.notes);
             let size = built.image.size();
-            if size > self.size + TOLERATED {
+            if size > self.size + if step.for_rebuilds { TOLERATED } else { 0 } {
                 ladder.reject(format!("{} larger than without it", terminal::size(size - self.size)));
                 self.keep(made, "dropped");
                 continue;
