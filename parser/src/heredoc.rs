@@ -75,4 +75,10 @@ mod tests {
             [("A", 0, true, false, "<<A"), ("B c", 3, false, true, "3<<-'B c'"), ("E", 0, true, false, "<< E"),]
         );
     }
+    #[test]
+    fn places_count_a_byte_order_mark() {
+        let line = "\u{feff}\n<<EOF";
+        let found = operators(line).unwrap();
+        assert_eq!(found.iter().map(|(_, place)| &line[place.clone()]).collect::<Vec<_>>(), ["<<EOF"]);
+    }
 }

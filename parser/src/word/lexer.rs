@@ -104,11 +104,11 @@ impl Unfinished {
 impl<'t, 'e> Lexer<'t, 'e> {
     pub(crate) fn new(text: &'t str, options: Options, env: Env<'e>) -> Self {
         // A byte order mark at the start is no part of the word.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let raw_escapes = options.raw_escapes;
         Self {
             text,
-            at: 0,
+            at,
             options,
             raw_escapes,
             env,

@@ -1,7 +1,7 @@
-//! What holds for every Dockerfile and every word; shared by the property tests and the fuzz targets.
+//! What holds for every Dockerfile; shared by the property tests and the fuzz targets.
 
 use plimsoll_parser::syntax::{Command, Copy, Healthcheck, Instruction, Kind, SyntaxError};
-use plimsoll_parser::{Dockerfile, Text, TextRange, heredoc, parse, word};
+use plimsoll_parser::{Dockerfile, Text, TextRange, parse};
 
 /// Reads a text and asserts that its tokens give it back and that every range lies inside of what holds it.
 pub(crate) fn check_file(text: &str) {
@@ -32,23 +32,6 @@ pub(crate) fn check_file(text: &str) {
     }
     assert_eq!(file.refusal().is_some(), !file.errors.is_empty());
     assert!(file.errors.is_sorted_by_key(|error| error.range.start));
-}
-
-/// Expands a word in every way and asserts that its parts stand in it one after another.
-pub(crate) fn check_word(text: &str, escape: char) {
-    let env = |name: &str| (name.len() % 2 == 1).then(|| name.repeat(2));
-    let _ = word::expand(text, escape, &env);
-    let _ = word::expand_words(text, escape, &env);
-    let _ = word::expand_heredoc(text, &env);
-    let mut last = 0;
-    for part in word::parts(text, escape) {
-        assert!(last <= part.range.start && text.get(part.range.clone()).is_some(), "{part:?} in {text:?}");
-        last = part.range.end;
-    }
-    let _ = heredoc::operator(text);
-    for (_, place) in heredoc::operators(text).unwrap_or_default() {
-        assert!(text.get(place).is_some());
-    }
 }
 
 fn ranges(file: &Dockerfile<'_>) -> Vec<(&'static str, TextRange)> {
