@@ -10,9 +10,6 @@ fn main() {
     divan::main();
 }
 
-/// At least so much text is read each time.
-const ENOUGH: usize = 8 << 20;
-
 fn files(folder: &Path, texts: &mut Vec<String>) {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -38,7 +35,7 @@ fn corpus() -> Vec<String> {
     texts
 }
 
-/// Runs `read` on the shell texts of the corpus until enough was read.
+/// Runs `read` on every shell text of the corpus. A sample is short, so that the fastest is one nothing came between.
 fn measure(bencher: Bencher<'_, '_>, read: impl Fn(&Script<'_>) -> usize) {
     let texts = corpus();
     let files: Vec<_> = texts.iter().map(|text| (text, plimsoll_parser::parse(text))).collect();
@@ -48,29 +45,23 @@ fn measure(bencher: Bencher<'_, '_>, read: impl Fn(&Script<'_>) -> usize) {
         .map(|source| source.text.into_owned())
         .collect();
     let bytes: usize = scripts.iter().map(|script| script.text.len()).sum();
-    let times = ENOUGH / bytes.max(1) + 1;
-    bencher.counter(BytesCount::new(bytes * times)).bench_local(|| {
-        let mut sum = 0;
-        for _ in 0..times {
-            for script in &scripts {
-                sum += read(&parse(divan::black_box(script), Dialect::Bash));
-            }
-        }
-        sum
+    bencher.counter(BytesCount::new(bytes)).bench_local(|| {
+        let trees = scripts.iter().map(|script| parse(divan::black_box(script), Dialect::Bash));
+        trees.map(|tree| read(&tree)).sum::<usize>()
     });
 }
 
-#[divan::bench(sample_count = 10, sample_size = 1)]
+#[divan::bench(sample_count = 300, sample_size = 1)]
 fn tree(bencher: Bencher<'_, '_>) {
     measure(bencher, |script| script.list.items.len());
 }
 
-#[divan::bench(sample_count = 10, sample_size = 1)]
+#[divan::bench(sample_count = 300, sample_size = 1)]
 fn tree_and_simple_commands(bencher: Bencher<'_, '_>) {
     measure(bencher, |script| script.simple_commands().len());
 }
 
-#[divan::bench(sample_count = 10, sample_size = 1)]
+#[divan::bench(sample_count = 300, sample_size = 1)]
 fn tree_and_invocations(bencher: Bencher<'_, '_>) {
     measure(bencher, |script| {
         script.simple_commands().iter().filter(|placed| placed.command.invocation().is_some()).count()

@@ -17,6 +17,11 @@ fn commands(script: &Script<'_>) -> Vec<String> {
     script.simple_commands().iter().map(raw).collect()
 }
 
+/// A text, what is noted of it, and the commands that are read all the same.
+type Broken = (&'static str, &'static [(NoteKind, &'static str)], &'static [&'static str]);
+/// A parameter, its name and what is done with it.
+type Expansion = (&'static str, &'static str, Option<(ParameterOpKind, &'static str, Option<&'static str>)>);
+
 fn noted(text: &str) -> Vec<(NoteKind, String)> {
     let logical = Logical::whole(text, 0);
     let script = parse(&logical, Dialect::Posix);
@@ -151,7 +156,7 @@ fn words_say_what_is_known_of_them() {
 #[test]
 fn parameters_say_what_is_done_with_them() {
     use ParameterOpKind as Op;
-    let cases: &[(&str, &str, Option<(Op, &str, Option<&str>)>)] = &[
+    let cases: &[Expansion] = &[
         ("$x", "x", None),
         ("${x}", "x", None),
         ("$1", "1", None),
@@ -277,7 +282,7 @@ fn programs_are_found_behind_what_starts_them() {
 #[test]
 fn what_is_wrong_is_told_and_the_rest_is_read() {
     use NoteKind::*;
-    let cases: &[(&str, &[(NoteKind, &str)], &[&str])] = &[
+    let cases: &[Broken] = &[
         ("a &&", &[(Missing, "&&")], &["a"]),
         ("&& a", &[(Unexpected, "&&")], &["a"]),
         ("a ;; b", &[(Unexpected, ";;")], &["a"]),

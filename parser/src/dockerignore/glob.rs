@@ -128,6 +128,79 @@ pub(super) struct Program {
     any_between: bool,
     /// Some of the states are conditions.
     conditional: bool,
+    /// The same states for text in ASCII, where they are few enough.
+    table: Option<Box<Table>>,
+}
+
+/// What each byte of ASCII does to a set of states that fits into a word.
+#[derive(Clone, Debug)]
+struct Table {
+    /// States that go on to the next one with this byte, and states that stay.
+    bytes: [(u64, u64); 128],
+    /// States that may be left without taking anything.
+    skip: u64,
+    /// States that may be left out together with the next one.
+    optional: u64,
+    /// Where everything was taken.
+    end: u64,
+}
+
+impl Table {
+    fn new(states: &[State]) -> Option<Box<Self>> {
+        if states.len() >= 64 {
+            return None;
+        }
+        let mut table = Box::new(Self { bytes: [(0, 0); 128], skip: 0, optional: 0, end: 1 << states.len() });
+        for (at, state) in states.iter().enumerate() {
+            let bit = 1_u64 << at;
+            match state {
+                State::Stay(_) => table.skip |= bit,
+                State::Optional => table.optional |= bit,
+                State::Assert(_) => return None,
+                _ => {}
+            }
+            for (byte, (go, stay)) in (0_u8..).map(char::from).zip(&mut table.bytes) {
+                match state {
+                    State::Take(Taken::Char(wanted)) if *wanted == byte => *go |= bit,
+                    State::Take(Taken::Set(set)) if set.has(byte) => *go |= bit,
+                    State::Stay(set) if set.has(byte) => *stay |= bit,
+                    State::Inside if byte == '/' => (*go, *stay) = (*go | bit, *stay | bit),
+                    State::Inside if byte != '\n' => *stay |= bit,
+                    _ => {}
+                }
+            }
+        }
+        Some(table)
+    }
+
+    /// With what can be reached without taking anything.
+    fn reached(&self, marks: u64) -> u64 {
+        let mut marks = marks;
+        loop {
+            let optional = marks & self.optional;
+            let more = marks | (marks & self.skip) << 1 | optional << 1 | optional << 2;
+            if more == marks {
+                return marks;
+            }
+            marks = more;
+        }
+    }
+
+    /// As [`Program::run`]; none where the text is not ASCII.
+    fn run(&self, text: &str, any_name: bool) -> Option<bool> {
+        let mut marks = self.reached(1);
+        for byte in text.bytes() {
+            let &(go, stay) = self.bytes.get(usize::from(byte))?;
+            if any_name && byte == b'/' && marks & self.end != 0 {
+                return Some(true);
+            }
+            marks = self.reached((marks & go) << 1 | marks & stay);
+            if marks == 0 {
+                return Some(false);
+            }
+        }
+        Some(marks & self.end != 0)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -224,7 +297,8 @@ impl Program {
         }
         let conditional = states.iter().any(|state| matches!(state, State::Assert(_)));
         let suffix = suffix.into_iter().rev().collect();
-        Self { states, prefix, suffix, signature, name_between, any_between, conditional }
+        let table = Table::new(&states);
+        Self { states, prefix, suffix, signature, name_between, any_between, conditional, table }
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -252,6 +326,9 @@ impl Program {
     fn run(&self, text: &str, any_name: bool) -> bool {
         fn with<const WORDS: usize>(program: &Program, text: &str, any_name: bool) -> bool {
             program.run_in(text, any_name, &mut [0; WORDS], &mut [0; WORDS])
+        }
+        if let Some(answer) = self.table.as_ref().and_then(|table| table.run(text, any_name)) {
+            return answer;
         }
         let words = self.states.len() / 64 + 1;
         match words {
@@ -409,11 +486,14 @@ mod tests {
                 let chars: Vec<char> = path.chars().collect();
                 let expected = found(&alternatives, &chars);
                 let signature = Signature::of(&path);
-                let got = alternatives
-                    .into_iter()
-                    .map(Program::new)
-                    .any(|program| signature.holds(&program.signature) && program.matches(&path));
-                prop_assert_eq!(got, expected, "{} {}", pattern, expression);
+                let mut programs: Vec<Program> = alternatives.into_iter().map(Program::new).collect();
+                for _ in 0..2 {
+                    let got =
+                        programs.iter().any(|program| signature.holds(&program.signature) && program.matches(&path));
+                    prop_assert_eq!(got, expected, "{} {}", pattern, expression);
+                    // Once more without tables.
+                    programs.iter_mut().for_each(|program| program.table = None);
+                }
             }
         }
 

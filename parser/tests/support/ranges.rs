@@ -192,10 +192,8 @@ impl Check<'_> {
                         }
                     }
                 }
-                WordPart::Command(nested) | WordPart::Process(nested) => {
-                    if !nested.list.items.is_empty() {
-                        self.list(&nested.list, range);
-                    }
+                WordPart::Command(nested) | WordPart::Process(nested) if !nested.list.items.is_empty() => {
+                    self.list(&nested.list, range);
                 }
                 WordPart::Arithmetic(arithmetic) => self.arithmetic(arithmetic, range),
                 WordPart::Array(array) => self.words(&array.words, range),
