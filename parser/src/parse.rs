@@ -342,12 +342,8 @@ impl Walk<'_> {
         let Some(first) = self.file.instructions.iter().find(in_stage) else {
             if self.file.instructions.is_empty() {
                 let last = self.text.trim_end_matches(['\r', '\n']).rfind('\n').map_or(0, |at| at + 1);
-                let message = match self.text.is_empty() {
-                    true => "the Dockerfile cannot be empty",
-                    false => "file with no instructions",
-                };
                 let range = TextRange::new(last, self.text.len());
-                self.refuse("no-instructions", range, message, "begin with FROM and an image");
+                self.refuse("no-instructions", range, "file with no instructions", "begin with FROM and an image");
             }
             return;
         };

@@ -1,6 +1,7 @@
 //! Variables a file sets, where they are set.
 
 use super::stages::Graph;
+use crate::suggest;
 use crate::syntax::Kind;
 use crate::text::Text;
 use crate::word::{self, WordError};
@@ -51,7 +52,22 @@ impl<'s> Global<'s> {
         }
         word::expand_quickly(word, escape, &|name| self.value(name)).map(Cow::Owned)
     }
+
+    /// "(did you mean …?)" for the first variable of a word that is not set but nearly named like one that is.
+    pub(super) fn meant(&self, word: &Text<'s>, escape: char) -> String {
+        let expanded = word::expand(word, escape, &|name| self.value(name)).unwrap_or_default();
+        let mut known: Vec<&str> = self.set.keys().map(|name| &**name).chain(PREDEFINED).collect();
+        known.sort_unstable();
+        let meant = expanded.unmatched.iter().find_map(|name| suggest::exact(name, known.iter().copied()));
+        meant.map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default()
+    }
 }
+
+/// The names of [`predefined`].
+const PREDEFINED: [&str; 11] = [
+    "BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT", "TARGETPLATFORM", "TARGETOS",
+    "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE",
+];
 
 /// What BuildKit sets before the first ARG (Dockerfile reference, "Automatic platform ARGs in the global scope"). Where
 /// it builds is not known here, so one machine stands for all.

@@ -179,10 +179,16 @@ fn base_platform<'s>(checker: &mut Checker<'_, 's>, global: &Global<'s>, platfor
             format!("failed to process arguments for platform : failed to process {quoted}: {}", error.message)
         }
         Ok(value) if value.is_empty() && platform.is_empty() => return,
-        Ok(value) if value.is_empty() => format!("empty platform value from expression {}", platform.value),
+        Ok(value) if value.is_empty() => {
+            let meant = global.meant(platform, checker.file.escape);
+            format!("empty platform value from expression {}{meant}", platform.value)
+        }
         Ok(value) => match platform::check(&value) {
             Ok(()) => return,
-            Err(why) => format!("failed to parse platform {}: {why}", platform.value),
+            Err(why) => {
+                let meant = global.meant(platform, checker.file.escape);
+                format!("failed to parse platform {}: {why}{meant}", platform.value)
+            }
         },
     };
     checker.refuse("base-platform", range, message, help);

@@ -71,17 +71,22 @@ pub(super) fn is_root(path: &str) -> bool {
 
 /// What is wrong with a checksum.
 pub(super) fn bad_digest(digest: &str) -> Option<&'static str> {
-    let Some((algorithm, digits)) = digest.split_once(':') else { return Some("invalid checksum digest format") };
+    let format = Some("invalid checksum digest format");
+    let Some((algorithm, digits)) =
+        digest.split_once(':').filter(|(name, digits)| !name.is_empty() && !digits.is_empty())
+    else {
+        return format;
+    };
     let len = match algorithm {
         "sha256" => 64,
         "sha384" => 96,
         "sha512" => 128,
         _ => return Some("unsupported digest algorithm"),
     };
-    if !digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        return Some("invalid checksum digest format");
+    if digits.len() != len {
+        return Some("invalid checksum digest length");
     }
-    (digits.len() != len).then_some("invalid checksum digest length")
+    format.filter(|_| !digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// What is wrong with a port of EXPOSE: `[[address:]host:]port[-last][/protocol]`.
