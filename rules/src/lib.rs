@@ -30,9 +30,12 @@ pub use options::{LabelKind, Options};
 pub use registry::ALL;
 pub use rule::{Declared, Fixable, Group, Meta, Rule};
 pub use selection::{Selection, Settings};
+pub use suppress::UnusedIgnore;
 
 use plimsoll_analyzer::diagnostic::{Diagnostic, Severity};
 use plimsoll_analyzer::model::Model;
+use plimsoll_parser::TextRange;
+use plimsoll_parser::syntax::{Dockerfile, Kind};
 use std::collections::BTreeMap;
 
 /// The rule of that id or alias, letter case ignored. Of several that share an alias, the first.
@@ -46,9 +49,39 @@ pub fn named<'n>(name: &'n str) -> impl Iterator<Item = &'static dyn Rule> + 'n 
     ALL.iter().filter(move |rule| rule.meta().is_named(name)).copied()
 }
 
+/// What a look at a file gave.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// In the order of the file, then of the rules' ids.
+    pub found: Vec<Diagnostic>,
+    /// Comments of Plimsoll and hadolint that switched nothing off.
+    pub unused: Vec<UnusedIgnore>,
+}
+
 /// Runs every rule that is not off; findings in the order of the file, then of the rules' ids.
 #[must_use]
 pub fn check_all(model: &Model<'_>, settings: &Settings) -> Vec<Diagnostic> {
+    check_beside(model, settings, None).found
+}
+
+/// Whether a rule that may be told wants to know what stands in the build context of this file.
+#[must_use]
+pub fn wants_context(file: &Dockerfile<'_>, settings: &Settings) -> bool {
+    let takes = file.instructions.iter().any(|instruction| match &instruction.kind {
+        Kind::Onbuild(inner) => from_context(&inner.kind),
+        kind => from_context(kind),
+    });
+    takes && ALL.iter().any(|rule| rule.reads_context() && settings.selection.may_tell(rule.meta(), false))
+}
+
+fn from_context(kind: &Kind<'_>) -> bool {
+    matches!(kind, Kind::Copy(copy) | Kind::Add(copy) if copy.from.is_none())
+}
+
+/// The same as [`check_all`] where another program has looked at the scripts too: `beside` are its findings under its codes.
+/// They obey the settings and the comments of the file, and one that a rule has found on the same line is told once.
+#[must_use]
+pub fn check_beside(model: &Model<'_>, settings: &Settings, beside: Option<Vec<Diagnostic>>) -> Checked {
     let plan = selection::Plan::new(model, settings);
     let mut found: Vec<Diagnostic> = Vec::new();
     for rule in ALL {
@@ -65,8 +98,28 @@ pub fn check_all(model: &Model<'_>, settings: &Settings) -> Vec<Diagnostic> {
             diagnostic.severity = plan.severity(meta, diagnostic);
         }
     }
+    let scripts_checked = beside.is_some();
+    for mut diagnostic in beside.unwrap_or_default() {
+        diagnostic.severity = plan.foreign_severity(&diagnostic);
+        let line = |range: TextRange| model.file.text.get(..range.start as usize).map(|before| before.rfind('\n'));
+        let twin = |other: &Diagnostic| {
+            line(other.range) == line(diagnostic.range)
+                && find(other.rule).is_some_and(|rule| rule.meta().is_named(diagnostic.rule))
+        };
+        if !found.iter().any(twin) {
+            found.push(diagnostic);
+        }
+    }
     found.retain(|diagnostic| diagnostic.severity != Severity::Off);
-    suppress::apply(model, settings, &mut found);
+    let ran = |name: &str| {
+        let is_shell_code = name.len() == 6 && name.get(..2).is_some_and(|head| head.eq_ignore_ascii_case("SC"));
+        let mut rules = named(name).peekable();
+        match rules.peek() {
+            Some(_) => rules.any(|rule| plan.runs(rule.meta())),
+            None => scripts_checked || !is_shell_code,
+        }
+    };
+    let unused = suppress::apply(model, settings, &ran, &mut found);
     for diagnostic in &mut found {
         if diagnostic.anchor.is_none() {
             diagnostic.anchor = Some(anchor(model, diagnostic));
@@ -74,7 +127,7 @@ pub fn check_all(model: &Model<'_>, settings: &Settings) -> Vec<Diagnostic> {
     }
     keep_last_shell_alias(&mut found);
     found.sort_by(|a, b| (a.range, a.rule).cmp(&(b.range, b.rule)));
-    found
+    Checked { found, unused }
 }
 
 /// hadolint tells one finding of ShellCheck for each RUN: the last by place, then by how light it is. The others are told

@@ -110,6 +110,10 @@ pub trait Rule: Declared + Sync {
     fn check_with(&self, model: &Model<'_>, _options: &Options, found: &mut Vec<Diagnostic>) {
         self.check(model, found);
     }
+    /// Whether it asks what stands in the build context. A caller need not list a folder for rules that do not.
+    fn reads_context(&self) -> bool {
+        false
+    }
 }
 
 /// Declares a rule: a unit struct and what it says of itself. Its doc comment is its manual page.

@@ -1,7 +1,7 @@
 //! Which rules run, and how grave their findings are.
 
 use crate::options::Options;
-use crate::rule::Meta;
+use crate::rule::{Declared, Group, Meta};
 use plimsoll_analyzer::diagnostic::{Diagnostic, Severity};
 use plimsoll_analyzer::model::Model;
 use std::collections::BTreeMap;
@@ -28,6 +28,21 @@ pub struct Selection {
     pub ignore: Vec<String>,
     /// Severities instead of the rules' own; naming a rule that is off switches it on.
     pub severity: BTreeMap<String, Severity>,
+}
+
+impl Selection {
+    /// Whether any finding of the rule could be told, where the file itself does not say otherwise.
+    pub(crate) fn may_tell(&self, meta: &Meta, asked_for: bool) -> bool {
+        let names = |name: &String| meta.is_named(name) || meta.group.as_str() == name;
+        if !self.select.is_empty() && !self.select.iter().any(names) {
+            return false;
+        }
+        if self.ignore.iter().any(|name| name == meta.id || name == meta.group.as_str()) {
+            return false;
+        }
+        let raised = self.severity.iter().any(|(name, severity)| names(name) && *severity != Severity::Off);
+        meta.severity != Severity::Off || raised || self.select.iter().any(names) || asked_for
+    }
 }
 
 /// The settings made ready for one file.
@@ -72,16 +87,24 @@ impl<'s> Plan<'s> {
 
     /// Whether any finding of the rule could be told.
     pub(crate) fn runs(&self, meta: &Meta) -> bool {
-        let names = |name: &String| meta.is_named(name) || meta.group.as_str() == name;
-        if !self.selection.select.is_empty() && !self.selection.select.iter().any(names) {
-            return false;
-        }
-        if self.selection.ignore.iter().any(|name| name == meta.id || name == meta.group.as_str()) {
-            return false;
-        }
-        let raised = self.selection.severity.iter().any(|(name, severity)| names(name) && *severity != Severity::Off);
         let experimental = self.options.experimental.iter().any(|name| name == "all" || meta.is_named(name));
-        meta.severity != Severity::Off || raised || self.selection.select.iter().any(names) || experimental
+        self.selection.may_tell(meta, experimental)
+    }
+
+    /// How grave a finding of another program is: by its own code, or by the rules that stand for it here.
+    pub(crate) fn foreign_severity(&self, diagnostic: &Diagnostic) -> Severity {
+        let twins: Vec<&Meta> = crate::named(diagnostic.rule).map(Declared::meta).collect();
+        let names = |name: &String| {
+            name.eq_ignore_ascii_case(diagnostic.rule)
+                || name == Group::Shell.as_str()
+                || twins.iter().any(|meta| meta.is_named(name))
+        };
+        let selection = self.selection;
+        if selection.ignore.iter().any(names) || !selection.select.is_empty() && !selection.select.iter().any(names) {
+            return Severity::Off;
+        }
+        let said = selection.severity.iter().find(|(name, _)| names(name));
+        said.map_or(diagnostic.severity, |(_, severity)| *severity)
     }
 
     /// How grave a finding is; off when something says it is not to be told.

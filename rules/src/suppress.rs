@@ -3,21 +3,53 @@
 use crate::selection::Settings;
 use plimsoll_analyzer::diagnostic::Diagnostic;
 use plimsoll_analyzer::model::Model;
-use plimsoll_analyzer::pragma::{Ask, Reach};
+use plimsoll_analyzer::pragma::{Ask, Dialect, Reach};
 use plimsoll_parser::TextRange;
 
-/// Removes from `found` what the comments of the file ask not to be told.
-pub(crate) fn apply(model: &Model<'_>, settings: &Settings, found: &mut Vec<Diagnostic>) {
-    if settings.disregard_comments || found.is_empty() {
-        return;
+/// Names in a comment that switched nothing off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedIgnore {
+    /// The comment.
+    pub comment: TextRange,
+    /// Those of its names that no finding stood under.
+    pub names: Vec<String>,
+}
+
+/// Removes from `found` what the comments of the file ask not to be told. What comes back are the names that removed nothing;
+/// `ran` says whether anything could have been found under a name.
+pub(crate) fn apply(
+    model: &Model<'_>,
+    settings: &Settings,
+    ran: &dyn Fn(&str) -> bool,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<UnusedIgnore> {
+    let mut unused = Vec::new();
+    if settings.disregard_comments {
+        return unused;
     }
+    let mut keep = vec![true; found.len()];
     for pragma in model.pragmas() {
         let Ask::Ignore { names, reach } = &pragma.ask else { continue };
-        let Some(range) = range_of(model, pragma.range, *reach) else { continue };
-        found.retain(|diagnostic| {
-            !(range.contains(diagnostic.range) && names.iter().any(|name| stands_under(diagnostic, name)))
-        });
+        let range = range_of(model, pragma.range, *reach);
+        let mut idle = Vec::new();
+        for name in names {
+            let mut used = false;
+            for (diagnostic, keep) in found.iter().zip(&mut keep) {
+                if range.is_some_and(|range| range.contains(diagnostic.range)) && stands_under(diagnostic, name) {
+                    (used, *keep) = (true, false);
+                }
+            }
+            if !used && pragma.dialect != Dialect::Buildkit && ran(name) {
+                idle.push((*name).to_owned());
+            }
+        }
+        if !idle.is_empty() {
+            unused.push(UnusedIgnore { comment: pragma.range, names: idle });
+        }
     }
+    let mut keep = keep.into_iter();
+    found.retain(|_| keep.next().unwrap_or(true));
+    unused
 }
 
 fn stands_under(diagnostic: &Diagnostic, name: &str) -> bool {

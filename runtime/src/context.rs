@@ -1,12 +1,12 @@
 //! The build context: a directory without what its ignore file leaves out, and digests of its files that are computed once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use plimsoll_analyzer::context::{Entry, EntryKind, Listing};
 use plimsoll_parser::dockerignore::Ignore;
@@ -75,10 +75,20 @@ impl Context {
 
     /// Everything in the directory, whatever the ignore file says: what rules look at.
     pub fn listing(&self) -> io::Result<Listing> {
+        self.listing_within(MAX_LISTED, Duration::MAX)
+    }
+
+    /// The same, the upper folders first, until so many entries are found or so much time has passed.
+    pub fn listing_within(&self, most: usize, time: Duration) -> io::Result<Listing> {
+        let began = Instant::now();
         let mut found = Vec::new();
-        let mut pending = vec![PathBuf::new()];
+        let mut pending = VecDeque::from([PathBuf::new()]);
         let mut truncated = false;
-        while let Some(directory) = pending.pop() {
+        while let Some(directory) = pending.pop_front() {
+            if truncated || began.elapsed() > time {
+                truncated = true;
+                break;
+            }
             let entries = match self.tree.entries(&directory) {
                 Ok(entries) => entries,
                 Err(error) if directory.as_os_str().is_empty() => return Err(error),
@@ -86,7 +96,7 @@ impl Context {
                 Err(_) => continue,
             };
             for (name, node) in entries {
-                if found.len() >= MAX_LISTED {
+                if found.len() >= most {
                     truncated = true;
                     break;
                 }
@@ -107,7 +117,7 @@ impl Context {
                     text: if wanted { self.text(&path) } else { None },
                 });
                 if node.is_dir() {
-                    pending.push(path);
+                    pending.push_back(path);
                 }
             }
         }

@@ -27,6 +27,9 @@ crate::declare_rule! {
 }
 
 impl Rule for DockerignoreMissing {
+    fn reads_context(&self) -> bool {
+        true
+    }
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         if model.inputs.ignore.is_some() {
             return;

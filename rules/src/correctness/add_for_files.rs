@@ -34,6 +34,9 @@ pub(crate) const ARCHIVES: [&str; 14] =
     [".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".tb2", ".tbz", ".xz", ".txz", ".zst", ".tzst", ".tpz", ".lzma", ".tlz"];
 
 impl Rule for AddForFiles {
+    fn reads_context(&self) -> bool {
+        true
+    }
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for copy in model.copies().iter().filter(|copy| copy.add) {
             let sources = || copy.syntax.sources.iter().map(|source| unquoted(source));

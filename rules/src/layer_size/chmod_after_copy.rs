@@ -26,6 +26,9 @@ crate::declare_rule! {
 }
 
 impl Rule for ChmodAfterCopy {
+    fn reads_context(&self) -> bool {
+        true
+    }
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for run in model.runs().iter().filter(|run| !run.onbuild) {
             for (command, effect) in run.effects() {

@@ -22,6 +22,9 @@ crate::declare_rule! {
 }
 
 impl Rule for LargeFile {
+    fn reads_context(&self) -> bool {
+        true
+    }
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         self.check_with(model, &Options::default(), found);
     }

@@ -24,6 +24,9 @@ crate::declare_rule! {
 }
 
 impl Rule for RemovedLater {
+    fn reads_context(&self) -> bool {
+        true
+    }
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for run in model.runs().iter().filter(|run| !run.onbuild) {
             let Some(stage) = run.stage.filter(|stage| model.is_built_upon(*stage)) else { continue };

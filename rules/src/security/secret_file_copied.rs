@@ -23,6 +23,9 @@ crate::declare_rule! {
 }
 
 impl Rule for SecretFileCopied {
+    fn reads_context(&self) -> bool {
+        true
+    }
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for copy in model.copies() {
             let taken = model.taken(copy).unwrap_or_default();
