@@ -74,6 +74,7 @@ enum Command {
     Parse(command::parse::Args),
     Rules(command::rules::RulesArgs),
     Explain(command::rules::ExplainArgs),
+    Config(command::config::Args),
     Doctor(command::doctor::Args),
     Completions(command::completions::Args),
 }
@@ -107,6 +108,7 @@ fn main() -> ExitCode {
         Command::Parse(args) => command::parse::run(global, args),
         Command::Rules(args) => command::rules::rules(global, args),
         Command::Explain(args) => command::rules::explain(global, args),
+        Command::Config(args) => command::config::run(global, args),
         Command::Doctor(args) => command::doctor::run(global, args),
         Command::Completions(args) => command::completions::run(args),
     };

@@ -4,6 +4,7 @@ pub mod build;
 pub mod build_args;
 pub mod compare;
 pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod images;
 pub mod inspect;

@@ -1,6 +1,10 @@
 //! `plimsoll.toml`: what stands in it and where it is found. `docs/configuration.md` is its manual.
 
+pub mod hadolint;
+pub mod show;
+
 use miette::{NamedSource, Result, SourceSpan, miette};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +14,7 @@ use std::time::Duration;
 pub const NAME: &str = "plimsoll.toml";
 
 /// The whole file.
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// Where it was read from.
@@ -31,7 +35,7 @@ pub struct Config {
 }
 
 /// `[build]`
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Build {
     /// Build arguments.
@@ -45,7 +49,7 @@ pub struct Build {
 }
 
 /// `[lint]`
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lint {
     /// Rules to run.
@@ -55,6 +59,7 @@ pub struct Lint {
     /// Least severity that fails.
     pub fail_on: Option<String>,
     /// Severity and options of single rules.
+    #[schemars(with = "BTreeMap<String, RuleOptions>")]
     pub rules: BTreeMap<String, toml::Table>,
     /// Other rules for some paths.
     pub overrides: Vec<Override>,
@@ -64,10 +69,29 @@ pub struct Lint {
     pub label_schema: BTreeMap<String, String>,
     /// Whether labels outside the schema are findings.
     pub strict_labels: bool,
+    /// Whether comments in the file switch rules off; they do unless this says no.
+    pub inline_ignore: Option<bool>,
+    /// Whether `# plimsoll ignore=` has to say why.
+    pub require_reason: bool,
+    /// Whether comments that switch nothing off are findings.
+    pub report_unused_ignores: bool,
+    /// Whether the installed ShellCheck is run too.
+    pub shellcheck: bool,
+}
+
+/// `[lint.rules.ID]`, for the schema: the table is read key by key.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its shape is asked for")]
+struct RuleOptions {
+    /// `error`, `warning`, `info`, `style` or `off`.
+    severity: Option<String>,
+    /// Of `large-file`: files above this size are named.
+    max_bytes: Option<String>,
 }
 
 /// `[[lint.overrides]]`
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Override {
     /// Globs relative to the configuration file.
@@ -79,7 +103,7 @@ pub struct Override {
 }
 
 /// `[optimize]`
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Optimize {
     /// `safe` or `verified`.
@@ -90,17 +114,20 @@ pub struct Optimize {
     pub skip: Vec<String>,
     /// Stop once this small.
     #[serde(deserialize_with = "size")]
+    #[schemars(with = "Option<String>")]
     pub target_size: Option<u64>,
     /// Stop after so long.
     #[serde(deserialize_with = "time")]
+    #[schemars(with = "Option<String>")]
     pub budget_time: Option<Duration>,
     /// How long a container may take to answer.
     #[serde(deserialize_with = "time")]
+    #[schemars(with = "Option<String>")]
     pub ready_timeout: Option<Duration>,
 }
 
 /// `[[probe]]`
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Probe {
     /// How reports call it.
@@ -125,11 +152,12 @@ pub struct Probe {
     pub ignore: Vec<String>,
     /// For one answer.
     #[serde(deserialize_with = "time")]
+    #[schemars(with = "Option<String>")]
     pub timeout: Option<Duration>,
 }
 
 /// `[[service]]`
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Service {
     /// Host name.
@@ -147,7 +175,7 @@ pub struct Service {
 }
 
 /// `[container]`
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Container {
     /// Further variables.
@@ -183,19 +211,21 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * factor).map_err(|_| wrong())
 }
 
-/// The file that was named, or the nearest one from `folder` upwards, or the defaults.
+/// The file that was named, or the nearest one from `folder` upwards, or hadolint's nearest one, or the defaults.
 pub fn load(named: Option<&Path>, folder: &Path) -> Result<Config> {
     if let Some(path) = named {
         return read(path);
     }
     let start = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let mut other = None;
     for folder in start.ancestors() {
         let path = folder.join(NAME);
         if path.is_file() {
             return read(&path);
         }
+        other = other.or_else(|| hadolint::NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file()));
     }
-    Ok(Config::default())
+    other.map_or_else(|| Ok(Config::default()), |path| read(&path))
 }
 
 impl Config {
@@ -207,6 +237,7 @@ impl Config {
         settings.selection.ignore.clone_from(&lint.ignore);
         settings.options.trusted_registries.clone_from(&lint.trusted_registries);
         settings.options.strict_labels = lint.strict_labels;
+        settings.disregard_comments = lint.inline_ignore == Some(false);
         for (label, kind) in &lint.label_schema {
             let kind = plimsoll_rules::LabelKind::named(kind).ok_or_else(|| {
                 let help = "use text, url, rfc3339, spdx, hash, semver or email";
@@ -236,24 +267,40 @@ impl Config {
                 }
             }
         }
-        let folder = self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let relative = absolute.strip_prefix(folder).unwrap_or(&absolute).to_string_lossy().into_owned();
-        for over in &lint.overrides {
-            if over.paths.iter().any(|glob| plimsoll_parser::dockerignore::Ignore::parse(glob).0.is_excluded(&relative))
-            {
-                if !over.select.is_empty() {
-                    settings.selection.select.clone_from(&over.select);
-                }
-                settings.selection.ignore.extend(over.ignore.iter().cloned());
+        for (_, over) in self.overrides_for(path) {
+            if !over.select.is_empty() {
+                settings.selection.select.clone_from(&over.select);
             }
+            settings.selection.ignore.extend(over.ignore.iter().cloned());
         }
         Ok(settings)
+    }
+
+    /// The `[[lint.overrides]]` that hold for `path`, with their positions.
+    pub fn overrides_for(&self, path: &Path) -> Vec<(usize, &Override)> {
+        let overrides = &self.lint.overrides;
+        if overrides.is_empty() {
+            return Vec::new();
+        }
+        let folder = self.path.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+        let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let relative = absolute.strip_prefix(&folder).unwrap_or(&absolute).to_string_lossy().into_owned();
+        let holds = |over: &Override| {
+            over.paths.iter().any(|glob| plimsoll_parser::dockerignore::Ignore::parse(glob).0.is_excluded(&relative))
+        };
+        overrides.iter().enumerate().filter(|(_, over)| holds(over)).collect()
     }
 }
 
 fn read(path: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(path).map_err(|error| crate::files::unreadable(path, &error))?;
+    if hadolint::is_named(path) {
+        let config = hadolint::tables(path, &text)?.try_into::<Config>();
+        let config = config.map_err(|error| miette!("failed to read {}: {}", path.display(), error.message()))?;
+        return Ok(Config { path: Some(path.to_path_buf()), ..config });
+    }
     let mut config: Config = toml::from_str(&text).map_err(|error| {
         let span: SourceSpan = error.span().unwrap_or(0..0).into();
         let label = miette::LabeledSpan::new_primary_with_span(Some("here".to_owned()), span);

@@ -43,6 +43,9 @@ pub struct Finding {
     /// Bytes of the file it is about.
     #[serde(skip)]
     pub range: TextRange,
+    /// The instruction it is in.
+    #[serde(skip)]
+    pub instruction: TextRange,
     /// Other places with what is there.
     #[serde(skip)]
     pub labels: Vec<(TextRange, String)>,
@@ -87,7 +90,7 @@ fn place(index: &LineIndex<'_>, offset: u32) -> Place {
 
 impl Finding {
     /// A diagnostic with its places looked up.
-    pub fn new(file: &str, index: &LineIndex<'_>, diagnostic: &Diagnostic) -> Self {
+    pub fn new(file: &str, index: &LineIndex<'_>, diagnostic: &Diagnostic, instruction: TextRange) -> Self {
         let fix = diagnostic.fix.as_ref().map(|fix| FixOut {
             title: fix.title().to_owned(),
             applicability: fix.applicability().as_str(),
@@ -113,6 +116,7 @@ impl Finding {
             bytes: diagnostic.bytes,
             fix,
             range: diagnostic.range,
+            instruction,
             labels: diagnostic.labels.iter().map(|l| (l.range, l.text.to_string())).collect(),
         }
     }

@@ -320,10 +320,15 @@ fn uri(path: &str) -> String {
     out
 }
 
-/// The same finding keeps it when lines above it move: file, rule and message, not the line. FNV-1a, 64 bits.
+/// The same finding keeps it when lines above it move: file, rule and message, not the line.
 fn fingerprint(finding: &Finding) -> String {
+    hash([&finding.file, &finding.rule, &finding.message].into_iter().flat_map(|part| part.bytes().chain([0])))
+}
+
+/// FNV-1a, 64 bits: the same in every version, and not meant to withstand anyone.
+pub fn hash(bytes: impl IntoIterator<Item = u8>) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in [&finding.file, &finding.rule, &finding.message].into_iter().flat_map(|part| part.bytes().chain([0])) {
+    for byte in bytes {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     format!("{hash:016x}")
