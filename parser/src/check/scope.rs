@@ -65,8 +65,17 @@ impl<'s> Global<'s> {
 
 /// The names of [`predefined`].
 const PREDEFINED: [&str; 11] = [
-    "BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT", "TARGETPLATFORM", "TARGETOS",
-    "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDOSVERSION",
+    "BUILDARCH",
+    "BUILDVARIANT",
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETOSVERSION",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "TARGETSTAGE",
 ];
 
 /// What BuildKit sets before the first ARG (Dockerfile reference, "Automatic platform ARGs in the global scope"). Where
@@ -153,14 +162,14 @@ impl<'s> Place<'_, '_, 's> {
 
 /// What a word reads where nothing in it is expanded: as it is, or without the quotes around it.
 fn plain<'s>(word: &Text<'s>, escape: char) -> Option<Cow<'s, str>> {
-    let special = |byte: u8| matches!(byte, b'$' | b'\'' | b'"') || byte == escape as u8;
+    let escape = escape as u8;
     let bytes = word.as_bytes();
-    if !bytes.iter().any(|byte| special(*byte)) {
+    if word::special(bytes, escape).is_none() {
         return Some(word.value.clone());
     }
     let (quote @ (b'"' | b'\''), inner @ [.., last]) = bytes.split_first()? else { return None };
     let inner = inner.get(..inner.len() - 1)?;
-    if last != quote || inner.iter().any(|byte| special(*byte)) {
+    if last != quote || word::special(inner, escape).is_some() {
         return None;
     }
     let range = 1..word.len() - 1;

@@ -220,10 +220,9 @@ fn takes<'s>(checker: &mut Checker<'_, 's>, graph: &Graph<'_, 's>, stage: usize)
 /// `--from` of a COPY: BuildKit expands nothing in it.
 fn copied<'s>(checker: &mut Checker<'_, 's>, graph: &Graph<'_, 's>, from: &Text<'s>) -> Option<Source> {
     let escape = checker.file.escape;
-    let plain = |byte: u8| !matches!(byte, b'$' | b'\'' | b'"') && byte != escape as u8;
-    let expanded = match from.bytes().all(plain) {
-        true => Ok(None),
-        false => word::expand_quickly(from, escape, &|_| None).map(Some),
+    let expanded = match word::special(from.as_bytes(), escape as u8) {
+        None => Ok(None),
+        Some(_) => word::expand_quickly(from, escape, &|_| None).map(Some),
     };
     match expanded {
         Err(error) => {

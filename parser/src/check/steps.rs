@@ -79,9 +79,7 @@ impl<'s> Step<'_, '_, 's> {
 
     /// Whether nothing in the instruction is a variable, quoted or escaped.
     fn is_plain(&self) -> bool {
-        let escape = self.checker.file.escape as u8;
-        let special = |byte: &u8| matches!(byte, b'$' | b'\'' | b'"') || *byte == escape;
-        !self.instruction.logical.text.as_bytes().iter().any(special)
+        word::special(self.instruction.logical.text.as_bytes(), self.checker.file.escape as u8).is_none()
     }
 
     /// The word after expansion, where the file tells it.

@@ -89,31 +89,48 @@ pub(crate) fn validate(text: &str, escape: char) -> Result<(), WordError> {
     }
 }
 
+/// Where the first byte of `text` stands that expansion looks at: a dollar sign, a quote or the escape character.
+#[inline]
+pub(crate) fn special(text: &[u8], escape: u8) -> Option<usize> {
+    #[expect(clippy::indexing_slicing, reason = "a constant: out of bounds would not compile")]
+    const SPECIAL: [bool; 256] = {
+        let mut special = [false; 256];
+        (special[b'$' as usize], special[b'"' as usize], special[b'\'' as usize]) = (true, true, true);
+        special
+    };
+    text.iter().position(|byte| SPECIAL.get(*byte as usize).copied().unwrap_or(false) || *byte == escape)
+}
+
 /// Whether `text` holds nothing but text, closed quotes, `$name` and `${name}`.
 fn is_simple(text: &[u8], escape: u8) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let mut quote = 0;
+    let mut quoted = false;
     let mut rest = text;
-    while let Some((first, mut tail)) = rest.split_first() {
-        if *first == quote {
-            quote = 0;
-        } else if quote == b'\'' {
-        } else if *first == escape {
-            tail = tail.get(1..).unwrap_or_default();
-        } else if *first == b'$' {
-            if let Some(braced) = tail.strip_prefix(b"{") {
-                let len = braced.iter().take_while(|byte| is_name(byte)).count();
-                match braced.get(len) {
-                    Some(b'}') if len > 0 => tail = braced.get(len + 1..).unwrap_or_default(),
-                    _ => return false,
-                }
+    while let Some((first, tail)) = special(rest, escape).and_then(|at| rest.get(at..)?.split_first()) {
+        rest = match first {
+            b'"' => {
+                quoted = !quoted;
+                tail
             }
-        } else if quote == 0 && matches!(first, b'\'' | b'"') {
-            quote = *first;
-        }
-        rest = tail;
+            b'\'' if !quoted => match memchr::memchr(b'\'', tail) {
+                Some(close) => tail.get(close + 1..).unwrap_or_default(),
+                None => return false,
+            },
+            b'$' => match tail.strip_prefix(b"{") {
+                None => tail,
+                Some(braced) => {
+                    let len = braced.iter().take_while(|byte| is_name(byte)).count();
+                    match braced.get(len) {
+                        Some(b'}') if len > 0 => braced.get(len + 1..).unwrap_or_default(),
+                        _ => return false,
+                    }
+                }
+            },
+            first if *first == escape => tail.get(1..).unwrap_or_default(),
+            _ => tail,
+        };
     }
-    quote == 0
+    !quoted
 }
 
 /// Expands `text` without asking which names were set.
