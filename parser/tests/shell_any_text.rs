@@ -151,6 +151,9 @@ proptest! {
 /// What the fuzzer found.
 #[test]
 fn found_by_fuzzing() {
+    // An operator without a command, its only byte between two continuations.
+    let logical = Logical::joined([(";", 2)]);
+    ranges::check_script("\\\n;\\\n", &parse(&logical, Dialect::Bash), false);
     check("`\\`I=\\`$\\{|\0\0\0\u{15}```L`;\\```");
 }
 

@@ -47,7 +47,9 @@ fn check(case: &Value) -> Result<(), String> {
             let walked = ignore.and_then(|ignore| walk(ignore.walker(), path)).map(Value::from);
             match &case["excluded_walk"] {
                 // Where no walk is told of, it gives the same answer, as far as such a path can be walked to.
-                Value::Null if path.starts_with('/') || path.ends_with('/') || path.contains("..") || path == "." => Ok(()),
+                Value::Null if path.starts_with('/') || path.ends_with('/') || path.contains("..") || path == "." => {
+                    Ok(())
+                }
                 Value::Null => compare("excluded by walking", &case["excluded"], walked),
                 expected => compare("excluded by walking", expected, walked),
             }
@@ -107,7 +109,8 @@ fn check(case: &Value) -> Result<(), String> {
 
 /// Runs the cases of one file; says how many there are and which failed.
 fn run(path: &Path) -> (usize, Vec<String>) {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()));
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()));
     let mut failed = Vec::new();
     let mut total = 0;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {

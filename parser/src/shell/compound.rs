@@ -84,7 +84,7 @@ impl<'s> Reader<'_, 's> {
             } else {
                 self.note(NoteKind::Missing, start, self.pos, "`then` is missing after this condition");
             }
-            let body = if then { self.list(ends) } else { List::default() };
+            let body = if then { self.list(ends) } else { self.no_list() };
             branches.push(Branch { condition, body });
             match self.closer() {
                 Some((Closers::ELIF, len)) => self.pos += len,
@@ -175,7 +175,7 @@ impl<'s> Reader<'_, 's> {
     fn case_command(&mut self, start: usize) -> CompoundKind<'s> {
         self.pos += "case".len();
         self.skip_blanks();
-        let word = if self.ends_word(self.pos) { Word::default() } else { self.word() };
+        let word = if self.ends_word(self.pos) { self.no_word() } else { self.word() };
         self.skip_lines();
         let mut arms = Vec::new();
         if self.bare_word() == "in" {

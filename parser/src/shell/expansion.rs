@@ -47,9 +47,10 @@ impl<'s> Reader<'_, 's> {
                         reader.open = outer;
                         list
                     });
+                    let list = list.unwrap_or_else(|| self.no_list());
                     let form = SubstitutionForm::Dollar;
                     let range = self.range(start, self.pos);
-                    WordPart::Command(Box::new(Substitution { list: list.unwrap_or_default(), form, range }))
+                    WordPart::Command(Box::new(Substitution { list, form, range }))
                 }
                 _ => self.braces(start, quoted),
             },
@@ -90,8 +91,9 @@ impl<'s> Reader<'_, 's> {
             list
         });
         let list = list.unwrap_or_else(|| {
+            let list = self.no_list();
             self.skip_parenthesis();
-            List::default()
+            list
         });
         Substitution { list, form, range: self.range(start, self.pos) }
     }
@@ -152,13 +154,10 @@ impl<'s> Reader<'_, 's> {
             }
             reader.within(close, |reader| reader.list(Closers::NONE))
         });
+        let list = list.unwrap_or_else(|| self.no_list());
         self.pos = end;
         let range = self.range(start, end);
-        WordPart::Command(Box::new(Substitution {
-            list: list.unwrap_or_default(),
-            form: SubstitutionForm::Backquote,
-            range,
-        }))
+        WordPart::Command(Box::new(Substitution { list, form: SubstitutionForm::Backquote, range }))
     }
 
     /// What stands between backquotes, without the backslashes that belong to them.

@@ -2,6 +2,7 @@
 
 use super::reader::{Class, Closers, Reader, class};
 use super::tree::*;
+use crate::text::TextRange;
 
 /// A reserved word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,12 +113,22 @@ impl<'s> Reader<'_, 's> {
         List { items, range }
     }
 
+    /// A list that is missing here.
+    pub(super) fn no_list(&mut self) -> List<'s> {
+        List { items: Vec::new(), range: self.range(self.pos, self.pos) }
+    }
+
+    /// A word that is missing here.
+    pub(super) fn no_word(&mut self) -> Word<'s> {
+        Word { range: self.range(self.pos, self.pos), ..Word::default() }
+    }
+
     fn item_of(&mut self, opaque: Opaque<'s>) -> Item<'s> {
         let range = opaque.range;
         let commands = vec![Command::Opaque(opaque)];
         let first = Pipeline { negated: None, timed: None, commands, pipes: Vec::new(), range };
         let list = AndOr { first, rest: Vec::new(), range };
-        Item { list, separator: Separator::End, separator_range: Default::default() }
+        Item { list, separator: Separator::End, separator_range: TextRange::at(range.end as usize) }
     }
 
     /// What ends an item.

@@ -244,7 +244,7 @@ impl<'s> Reader<'_, 's> {
             let operator = self.slice_of(at..behind);
             self.note(NoteKind::Missing, at, behind, format!("a word is missing after `{operator}`"));
             self.pos = behind;
-            Word { range: self.range(behind, behind), ..Word::default() }
+            self.no_word()
         } else {
             self.word()
         };

@@ -98,9 +98,7 @@ impl Check<'_> {
                     CompoundKind::If { branches, otherwise } => {
                         for branch in branches {
                             self.list(&branch.condition, range);
-                            if !branch.body.items.is_empty() {
-                                self.list(&branch.body, range);
-                            }
+                            self.list(&branch.body, range);
                         }
                         if let Some(list) = otherwise {
                             self.list(list, range);
@@ -110,7 +108,8 @@ impl Check<'_> {
                         self.list(condition, range);
                         self.list(body, range);
                     }
-                    CompoundKind::For { words, body, .. } => {
+                    CompoundKind::For { name, words, body, .. } => {
+                        self.inside(name.range, range);
                         self.words(words.as_deref().unwrap_or_default(), range);
                         self.list(body, range);
                     }
@@ -118,7 +117,8 @@ impl Check<'_> {
                         self.arithmetic(header, range);
                         self.list(body, range);
                     }
-                    CompoundKind::Case { arms, .. } => {
+                    CompoundKind::Case { word, arms } => {
+                        self.word(word, range);
                         for arm in arms {
                             self.inside(arm.range, range);
                             self.words(&arm.patterns, arm.range);
@@ -192,9 +192,7 @@ impl Check<'_> {
                         }
                     }
                 }
-                WordPart::Command(nested) | WordPart::Process(nested) if !nested.list.items.is_empty() => {
-                    self.list(&nested.list, range);
-                }
+                WordPart::Command(nested) | WordPart::Process(nested) => self.list(&nested.list, range),
                 WordPart::Arithmetic(arithmetic) => self.arithmetic(arithmetic, range),
                 WordPart::Array(array) => self.words(&array.words, range),
                 _ => {}
