@@ -138,7 +138,14 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let beside = run_shellcheck(&args, &jobs, &read)?;
     let work: Vec<(&Job, &Read, Option<&Vec<Diagnostic>>)> =
         jobs.iter().zip(&read).zip(&beside).map(|((job, read), beside)| (job, read, beside.as_ref())).collect();
-    let mut checked = each(&work, |(job, read, beside)| Ok(findings(job, read, beside.cloned(), &args)))?;
+    let found = each(&work, |(job, read, beside)| Ok(findings(job, &read.text, beside.cloned(), &args)))?;
+    let undone = read.iter().any(|read| read.undone);
+    let mut outputs = Vec::new();
+    let mut checked = Vec::with_capacity(jobs.len());
+    for ((job, read), findings) in jobs.iter().zip(read).zip(found) {
+        outputs.extend(read.output);
+        checked.push(Checked { file: job.name.clone(), text: read.text, findings });
+    }
     if let Some(baseline) = &baseline {
         if args.update_baseline {
             let known = baseline.update(&checked)?;
@@ -154,20 +161,18 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     }
     let out = report::render(args.format, &checked, global.color.stdout());
     // With a fixed file on standard output, findings go beside it.
-    let mut fixed_stdin = false;
-    for output in read.iter().filter_map(|read| read.output.as_deref()) {
+    for output in &outputs {
         crate::terminal::out!("{output}");
-        fixed_stdin = true;
     }
-    if fixed_stdin {
-        eprint!("{out}");
-    } else {
+    if outputs.is_empty() {
         crate::terminal::out!("{out}");
+    } else {
+        eprint!("{out}");
     }
     let fails = |(job, file): (&Job, &Checked)| {
         job.fail_on != Severity::Off && file.findings.iter().any(|finding| finding.rank() <= job.fail_on)
     };
-    let failing = read.iter().any(|read| read.undone) || jobs.iter().zip(&checked).any(fails);
+    let failing = undone || jobs.iter().zip(&checked).any(fails);
     Ok(if failing { Exit::Findings } else { Exit::Clean })
 }
 
@@ -257,18 +262,18 @@ fn run_shellcheck(args: &Args, jobs: &[Job], read: &[Read]) -> Result<Vec<Option
 }
 
 /// The findings of a file as reports show them.
-fn findings(job: &Job, read: &Read, beside: Option<Vec<Diagnostic>>, args: &Args) -> Checked {
+fn findings(job: &Job, text: &str, beside: Option<Vec<Diagnostic>>, args: &Args) -> Vec<Finding> {
     let report_unused = args.report_unused_ignores || job.config.lint.report_unused_ignores;
-    let (mut found, about_ignores) = check(&read.text, job, beside);
-    found.extend(about_ignores.into_iter().filter(|d| report_unused || d.rule != ignores::UNUSED));
-    found.sort_by(|a, b| (a.range, a.rule).cmp(&(b.range, b.rule)));
-    let index = LineIndex::new(&read.text);
-    let file = plimsoll_parser::parse(&read.text);
-    let findings = found
-        .iter()
-        .map(|diagnostic| Finding::new(&job.name, &index, diagnostic, instruction(&file, diagnostic)))
-        .collect();
-    Checked { file: job.name.clone(), text: read.text.clone(), findings }
+    let (mut found, about_ignores) = check(text, job, beside);
+    if !about_ignores.is_empty() {
+        found.extend(about_ignores.into_iter().filter(|d| report_unused || d.rule != ignores::UNUSED));
+        found.sort_by(|a, b| (a.range, a.rule).cmp(&(b.range, b.rule)));
+    }
+    let index = LineIndex::new(text);
+    // Only a baseline asks in which instruction a finding is.
+    let file = args.baseline.as_ref().map(|_| plimsoll_parser::parse(text));
+    let instruction = |d: &Diagnostic| file.as_ref().map_or(d.range, |file| instruction(file, d));
+    found.iter().map(|d| Finding::new(&job.name, &index, d, instruction(d))).collect()
 }
 
 /// The instruction that a finding is in; where it is in none, its own bytes.
