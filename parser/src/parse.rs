@@ -268,12 +268,13 @@ impl<'s> Walk<'s> {
                 return;
             }
         };
+        let mut open = false;
         for (operator, place) in operators {
             let place = instruction.logical.range(place);
             let heredoc = self.heredoc(operator, place);
             instruction.range.end = heredoc.close.end.max(instruction.range.end);
-            let open = heredoc.close.is_empty() && heredoc.close.start as usize == self.text.len();
-            if open && !self.closes_empty(&heredoc) {
+            // Where one is open to the end of the file, those after it are too.
+            if heredoc.close.start as usize == self.text.len() && !std::mem::replace(&mut open, true) {
                 let name = &heredoc.name.value;
                 let message = format!("unterminated heredoc: {name} is never closed");
                 let help = format!("end it with a line that is just {name}");
@@ -283,12 +284,8 @@ impl<'s> Walk<'s> {
         }
         if let Kind::Onbuild(trigger) = &mut instruction.kind {
             trigger.heredocs.clone_from(&instruction.heredocs);
+            trigger.range.end = instruction.range.end;
         }
-    }
-
-    /// An empty delimiter is closed by an empty line, which leaves nothing to point at.
-    fn closes_empty(&self, heredoc: &Heredoc<'_>) -> bool {
-        heredoc.name.is_empty() && heredoc.body.range.end as usize != self.text.len()
     }
 
     fn heredoc(&mut self, operator: heredoc::Operator, place: TextRange) -> Heredoc<'s> {
@@ -306,6 +303,7 @@ impl<'s> Walk<'s> {
             body_end = self.at;
         }
         let body = Text { value: Cow::Borrowed(self.slice(start, body_end)), range: TextRange::new(start, body_end) };
+        // A line that closes stands before the end of the file, even an empty one.
         let close = close.unwrap_or(TextRange::at(self.text.len()));
         // The delimiter stands at the operator's end, its quotes around or in it.
         let written = place.of(self.text);

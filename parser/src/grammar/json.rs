@@ -5,6 +5,7 @@
 
 use super::Reader;
 use crate::logical::Logical;
+use crate::source::SUBSTITUTE;
 use crate::text::{Text, TextRange};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -166,6 +167,8 @@ impl Scan<'_> {
                     }
                     self.at += 2 + hex;
                 }
+                // A byte that is no UTF-8 is fine in Docker's JSON; a real SUB would not be, but nobody writes one.
+                SUBSTITUTE => self.at += 1,
                 0..0x20 => return None,
                 _ => self.at += 1,
             }
