@@ -4,7 +4,7 @@
 use crate::same;
 use plimsoll_parser::image_ref::Written;
 use plimsoll_parser::syntax::{Command, Copy, Flag, Healthcheck, Instruction, Kind, Mount, Pair};
-use plimsoll_parser::{Dockerfile, duration};
+use plimsoll_parser::{Dockerfile, Text, duration};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn check(case: &Value) -> Result<(), String> {
@@ -60,12 +60,12 @@ fn read(file: &Dockerfile<'_>, instruction: &Instruction<'_>) -> Vec<Value> {
             set("name", json!(part(Some(written.name))));
             set("tag", json!(part(written.tag)));
             set("digest", json!(part(written.digest)));
-            set("alias", json!(from.name.as_ref().map(|name| name.as_str())));
-            set("platform", json!(from.platform.as_ref().map(|platform| platform.as_str())));
+            set("alias", json!(from.name.as_ref().map(Text::as_str)));
+            set("platform", json!(from.platform.as_ref().map(Text::as_str)));
         }
         Kind::Copy(copy) | Kind::Add(copy) => {
             let heredocs = instruction.heredocs.iter().map(|heredoc| heredoc.name.as_str());
-            let sources: Vec<&str> = heredocs.chain(copy.sources.iter().map(|source| source.as_str())).collect();
+            let sources: Vec<&str> = heredocs.chain(copy.sources.iter().map(Text::as_str)).collect();
             set("sources", json!(sources));
             set("target", json!(copy.destination.as_str()));
             set("flags", copy_flags(copy, &instruction.flags));
@@ -86,12 +86,12 @@ fn read(file: &Dockerfile<'_>, instruction: &Instruction<'_>) -> Vec<Value> {
         },
         Kind::Shell(words) => {
             set("form", "exec".into());
-            set("command", words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ").into());
+            set("command", words.iter().map(Text::as_str).collect::<Vec<_>>().join(" ").into());
         }
         Kind::Healthcheck(Healthcheck::Cmd { command: text, .. }) => {
             command(text, instruction, &mut set);
             for flag in &instruction.flags {
-                let value = flag.value.as_ref().map_or("", |value| value.as_str());
+                let value = flag.value.as_ref().map_or("", Text::as_str);
                 let number = match flag.name.as_str() {
                     "retries" => value.parse::<i64>().ok(),
                     _ => duration::parse(value).ok().map(|nanoseconds| nanoseconds / 1_000_000_000),
@@ -100,7 +100,7 @@ fn read(file: &Dockerfile<'_>, instruction: &Instruction<'_>) -> Vec<Value> {
             }
         }
         Kind::Env(pairs) | Kind::Label(pairs) => {
-            set("pairs", pairs.iter().map(|pair| plain(pair, file.escape)).collect())
+            set("pairs", pairs.iter().map(|pair| plain(pair, file.escape)).collect());
         }
         Kind::Arg(declarations) => {
             let node = |declaration: &plimsoll_parser::syntax::ArgDecl<'_>| {
@@ -126,7 +126,7 @@ fn escaped_exec(command: &Command<'_>, escape: char) -> Option<String> {
 
 fn command(command: &Command<'_>, instruction: &Instruction<'_>, set: &mut impl FnMut(&str, Value)) {
     let (form, text) = match command {
-        Command::Exec { words, .. } => ("exec", words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ")),
+        Command::Exec { words, .. } => ("exec", words.iter().map(Text::as_str).collect::<Vec<_>>().join(" ")),
         Command::Shell(text) => ("shell", shell_text(&text.text, instruction)),
     };
     set("form", form.into());
@@ -154,8 +154,8 @@ fn copy_flags(copy: &Copy<'_>, flags: &[Flag<'_>]) -> Value {
             "parents" => json!(copy.parents),
             "keep-git-dir" => json!(copy.keep_git_dir),
             "unpack" => json!(copy.unpack),
-            "exclude" => copy.exclude.iter().map(|pattern| pattern.as_str()).collect(),
-            _ => json!(flag.value.as_ref().map(|value| value.as_str())),
+            "exclude" => copy.exclude.iter().map(Text::as_str).collect(),
+            _ => json!(flag.value.as_ref().map(Text::as_str)),
         };
         value.insert(flag.name.to_string(), read);
     }

@@ -2,6 +2,7 @@
 
 use crate::same;
 use crate::tree::{Read, is_sound, stage};
+use plimsoll_parser::Text;
 use plimsoll_parser::syntax::{Command, ErrorStage, Instruction, Kind, SyntaxError};
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ fn stated(part: &str, instruction: &Instruction<'_>) -> Option<Value> {
                 json!({"path": heredoc.name.as_str(), "data": content(heredoc.chomp, heredoc.body.as_str()),
                        "expand": heredoc.expand})
             });
-            let sources: Vec<&str> = copy.sources.iter().map(|source| source.as_str()).collect();
+            let sources: Vec<&str> = copy.sources.iter().map(Text::as_str).collect();
             Some(
                 json!({"dest": copy.destination.as_str(), "sources": sources, "contents": contents.collect::<Value>()}),
             )
@@ -57,7 +58,7 @@ fn stated(part: &str, instruction: &Instruction<'_>) -> Option<Value> {
         ("run", Kind::Run(run)) => {
             let (shell, command) = match &run.command {
                 Command::Shell(text) => (true, json!([&*text.text])),
-                Command::Exec { words, .. } => (false, words.iter().map(|word| word.as_str()).collect()),
+                Command::Exec { words, .. } => (false, words.iter().map(Text::as_str).collect()),
             };
             let files = instruction.heredocs.iter().map(
                 |heredoc| json!({"name": heredoc.name.as_str(), "data": heredoc.body.as_str(), "chomp": heredoc.chomp}),

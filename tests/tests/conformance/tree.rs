@@ -1,7 +1,7 @@
 //! Our tree in the form the cases are written in.
 
 use plimsoll_parser::syntax::{ErrorStage, Instruction, Kind, SyntaxError};
-use plimsoll_parser::{Arguments, Dockerfile, LineIndex, Trigger};
+use plimsoll_parser::{Arguments, Dockerfile, LineIndex, Text, Trigger};
 use serde_json::{Value, json};
 
 /// A file, its tree and its lines.
@@ -90,7 +90,7 @@ fn split(keyword: &str, flags: Vec<String>, arguments: &Arguments<'_>) -> Value 
     }
     match arguments {
         Arguments::Words { words, json } => {
-            value["args"] = words.iter().map(|word| word.as_str()).collect();
+            value["args"] = words.iter().map(Text::as_str).collect();
             value["json"] = (*json).into();
         }
         Arguments::Pairs(pairs) => {
