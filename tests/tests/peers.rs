@@ -65,14 +65,21 @@ fn served_by_crun(world: &World, image: &str) -> Vec<String> {
     let name = format!("plimsoll-{}-{image}", std::process::id());
     let mut crun = Command::new("crun");
     crun.args(["--cgroup-manager=disabled", "run", "--bundle"]).arg(&bundle).arg(&name);
-    let crun = crun.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    // A file, not a pipe: what the container leaves behind could hold a pipe open for ever.
+    let said = bundle.join("stderr");
+    let log = std::fs::File::create(&said).expect("own folder");
+    let crun = crun.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
     let mut crun = crun.expect("crun can be started");
-    let answers = answering(crun.id()).map(|pid| ["/", "/waste/cans"].map(|path| ask(&pid, path).unwrap_or_default()));
-    let _ = Command::new("crun").args(["delete", "--force", &name]).stderr(Stdio::null()).status();
+    let pid = answering(crun.id());
+    let answers = pid.as_ref().map(|pid| ["/", "/waste/cans"].map(|path| ask(pid, path).unwrap_or_default()));
+    if let Some(pid) = &pid {
+        let _ = Command::new("kill").args(["-KILL", pid]).status();
+    }
     let _ = crun.kill();
-    let ended = crun.wait_with_output().expect("crun ends");
+    let _ = crun.wait();
+    let _ = Command::new("crun").args(["delete", "--force", &name]).stderr(Stdio::null()).status();
     let Some(answers) = answers else {
-        panic!("{image} under crun does not answer: {}", String::from_utf8_lossy(&ended.stderr));
+        panic!("{image} under crun does not answer: {}", std::fs::read_to_string(&said).unwrap_or_default());
     };
     answers.to_vec()
 }
