@@ -16,15 +16,15 @@ fn ask(pid: &str, path: &str) -> Option<String> {
     (outcome.code == 0).then_some(outcome.stdout)
 }
 
-/// The child of crun that serves, once it answers.
-fn answering(crun: u32) -> Option<String> {
+/// The container's first process, once it answers.
+fn answering(name: &str) -> Option<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     while Instant::now() < deadline {
-        let children = std::fs::read_to_string(format!("/proc/{crun}/task/{crun}/children")).unwrap_or_default();
-        if let Some(pid) = children.split_whitespace().next()
-            && ask(pid, "/").is_some()
-        {
-            return Some(pid.to_owned());
+        let state = Outcome::of(Command::new("crun").args(["state", name]));
+        let state: Value = serde_json::from_str(&state.stdout).unwrap_or_default();
+        let pid = state["pid"].as_u64().filter(|pid| *pid > 0).map(|pid| pid.to_string());
+        if let Some(pid) = pid.filter(|pid| ask(pid, "/").is_some()) {
+            return Some(pid);
         }
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -70,7 +70,7 @@ fn served_by_crun(world: &World, image: &str) -> Vec<String> {
     let log = std::fs::File::create(&said).expect("own folder");
     let crun = crun.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
     let mut crun = crun.expect("crun can be started");
-    let pid = answering(crun.id());
+    let pid = answering(&name);
     let answers = pid.as_ref().map(|pid| ["/", "/waste/cans"].map(|path| ask(pid, path).unwrap_or_default()));
     if let Some(pid) = &pid {
         let _ = Command::new("kill").args(["-KILL", pid]).status();
