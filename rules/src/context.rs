@@ -74,6 +74,25 @@ pub(crate) fn lands_below(model: &Model<'_>, copy: &Copied<'_>, run: &Run<'_>, p
         && landed.strip_prefix(changed.trim_end_matches('/')).is_some_and(|r| r.is_empty() || r.starts_with('/'))
 }
 
+/// Whether a COPY before `run` that is none of `copies` may bring files below `paths` too: it goes where only the build
+/// knows, or puts a whole tree above them.
+fn others_may_land(model: &Model<'_>, run: &Run<'_>, copies: &[&Copied<'_>], paths: &[Arg<'_>]) -> bool {
+    let workdir = |step: usize| model.steps().get(step).and_then(|step| step.state.workdir.as_deref());
+    let mut others = model.copies().iter().filter(|copy| copy.stage == run.stage && copy.index < run.index);
+    others.any(|copy| {
+        if copies.iter().any(|hit| hit.index == copy.index) {
+            return false;
+        }
+        let Some(landed) = absolute(&copy.syntax.destination, workdir(copy.step)) else { return true };
+        let is_tree = |source: &str| source.ends_with(['/', '.', '*']) || copy.from.is_some();
+        let above = |path: &Arg<'_>| {
+            let changed = path.known.then(|| absolute(&path.text, run.state.workdir.as_deref())).flatten();
+            changed.is_none_or(|path| landed == "/" || path.starts_with(&format!("{landed}/")))
+        };
+        paths.iter().any(above) && copy.syntax.sources.iter().any(|source| is_tree(source))
+    })
+}
+
 /// The edits that give the COPYs a flag and take the command out of its RUN, or the RUN out of the file; nothing where
 /// the RUN is no flat list, a COPY has the flag already, or the command changes more than what was copied.
 pub(crate) fn moved_to_copy(
@@ -94,7 +113,7 @@ pub(crate) fn moved_to_copy(
         unquoted(&copy.syntax.destination).trim_end_matches('/')
             == paths.first().map_or("", |p| p.text.trim_end_matches('/'))
     };
-    if !copies.iter().all(exact) {
+    if !copies.iter().all(exact) || others_may_land(model, run, copies, paths) {
         return None;
     }
     let text = model.file.text;

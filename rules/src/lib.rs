@@ -3,6 +3,7 @@
 //! A rule sees the [`Model`] and adds [`Diagnostic`]s. It never reads raw text of an instruction and never asks for another
 //! rule. [`check_all`] runs them, gives each finding its configured severity and takes away what comments switch off.
 
+mod append;
 pub mod cache;
 mod context;
 pub mod correctness;

@@ -4,7 +4,6 @@ use crate::rule::{Fixable, Group, Rule};
 use plimsoll_analyzer::commands::{Effect, Manager};
 use plimsoll_analyzer::diagnostic::{Diagnostic, Fix, Severity};
 use plimsoll_analyzer::model::{Model, Run};
-use plimsoll_parser::Edit;
 
 crate::declare_rule! {
     /// Package lists of apt stay in the layer that fetched them.
@@ -46,7 +45,7 @@ impl Rule for AptListsKept {
             }
             let end = run.and_list_end().filter(|_| !update.place.conditional && !lists_are_read_after(model, run));
             let fix = end.and_then(|end| {
-                let edit = Edit::insert(end, " && rm -rf /var/lib/apt/lists/*");
+                let edit = crate::append::command(model, run, end, "rm -rf /var/lib/apt/lists/*");
                 Some(Fix::safe("delete the lists in this RUN", [edit])?.changing(Self::META.may_change))
             });
             let message = "the apt package lists stay in this layer";
@@ -106,7 +105,7 @@ mod tests {
     #[test]
     fn the_removal_is_joined_where_the_meaning_is_certain() {
         let text = "FROM debian:12\nRUN apt-get update \\\n && apt-get install -y curl\n";
-        assert!(fixed(&AptListsKept, text).ends_with("install -y curl && rm -rf /var/lib/apt/lists/*\n"));
+        assert!(fixed(&AptListsKept, text).ends_with("install -y curl \\\n && rm -rf /var/lib/apt/lists/*\n"));
         for uncertain in [
             "FROM debian:12\nRUN apt-get update; apt-get install -y curl\n",
             "FROM debian:12\nRUN apt-get update || true\n",

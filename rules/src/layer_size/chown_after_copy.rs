@@ -63,3 +63,19 @@ impl Rule for ChownAfterCopy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixed;
+
+    #[test]
+    fn no_copy_that_may_land_there_is_forgotten() {
+        let text = "FROM debian:12\nCOPY . /srv\nRUN chown -R 1000:1000 /srv\n";
+        assert_eq!(fixed(&ChownAfterCopy, text), "FROM debian:12\nCOPY --chown=1000:1000 . /srv\n");
+        for other in ["COPY / $HOME", "COPY a b $WHERE/", "COPY rootfs/ /"] {
+            let text = format!("FROM debian:12\n{other}\nCOPY . /srv\nRUN chown -R 1000:1000 /srv\n");
+            assert_eq!(fixed(&ChownAfterCopy, &text), text);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! `composer-cache-kept`
 
-use crate::prelude::{Diagnostic, Edit, Fix, Fixable, Group, Model, Rule, Severity};
+use crate::prelude::{Diagnostic, Fix, Fixable, Group, Model, Rule, Severity};
 
 crate::declare_rule! {
     /// composer keeps the archives it downloaded.
@@ -43,7 +43,7 @@ impl Rule for ComposerCacheKept {
                 continue;
             }
             let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
-            let edit = end.map(|end| Edit::insert(end, " && composer clear-cache"));
+            let edit = end.map(|end| crate::append::command(model, run, end, "composer clear-cache"));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))
             });

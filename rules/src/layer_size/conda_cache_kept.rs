@@ -1,6 +1,6 @@
 //! `conda-cache-kept`
 
-use crate::prelude::{Diagnostic, Edit, Fix, Fixable, Group, Model, Rule, Severity};
+use crate::prelude::{Diagnostic, Fix, Fixable, Group, Model, Rule, Severity};
 
 crate::declare_rule! {
     /// conda keeps the packages it downloaded.
@@ -39,7 +39,8 @@ impl Rule for CondaCacheKept {
                 continue;
             }
             let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
-            let edit = end.map(|end| Edit::insert(end, format!(" && {} clean --all --yes", install.name)));
+            let edit =
+                end.map(|end| crate::append::command(model, run, end, &format!("{} clean --all --yes", install.name)));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))
             });

@@ -1,6 +1,6 @@
 //! `dnf-cache-kept`
 
-use crate::prelude::{Diagnostic, Edit, Fix, Fixable, Group, Model, Rule, Severity};
+use crate::prelude::{Diagnostic, Fix, Fixable, Group, Model, Rule, Severity};
 
 crate::declare_rule! {
     /// `dnf install` leaves its cache in the layer.
@@ -44,7 +44,7 @@ impl Rule for DnfCacheKept {
                 continue;
             }
             let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
-            let edit = end.map(|end| Edit::insert(end, format!(" && {} clean all", install.name)));
+            let edit = end.map(|end| crate::append::command(model, run, end, &format!("{} clean all", install.name)));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))
             });

@@ -1,6 +1,6 @@
 //! `yum-cache-kept`
 
-use crate::prelude::{Diagnostic, Edit, Fix, Fixable, Group, Model, Rule, Severity};
+use crate::prelude::{Diagnostic, Fix, Fixable, Group, Model, Rule, Severity};
 
 crate::declare_rule! {
     /// `yum install` leaves its cache in the layer.
@@ -35,7 +35,7 @@ impl Rule for YumCacheKept {
                 continue;
             }
             let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
-            let edit = end.map(|end| Edit::insert(end, " && yum clean all"));
+            let edit = end.map(|end| crate::append::command(model, run, end, "yum clean all"));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))
             });

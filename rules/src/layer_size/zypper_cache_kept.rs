@@ -1,6 +1,6 @@
 //! `zypper-cache-kept`
 
-use crate::prelude::{Diagnostic, Edit, Fix, Fixable, Group, Model, Rule, Severity};
+use crate::prelude::{Diagnostic, Fix, Fixable, Group, Model, Rule, Severity};
 
 crate::declare_rule! {
     /// `zypper install` leaves its cache in the layer.
@@ -37,7 +37,7 @@ impl Rule for ZypperCacheKept {
                 continue;
             }
             let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
-            let edit = end.map(|end| Edit::insert(end, " && zypper clean --all"));
+            let edit = end.map(|end| crate::append::command(model, run, end, "zypper clean --all"));
             let fix = edit.and_then(|edit| {
                 Some(Fix::safe("empty the cache in this RUN", [edit])?.changing(Self::META.may_change))
             });

@@ -37,7 +37,9 @@ impl Rule for InstructionCasing {
             let (keyword, range) = written(model, step);
             let wanted = if lower > upper { keyword.to_ascii_lowercase() } else { keyword.to_ascii_uppercase() };
             if keyword != wanted && !matches!(step.instruction.kind, Kind::Unknown(_)) {
-                let fix = Fix::safe(format!("write {wanted}"), [Edit::replace(range, wanted)]);
+                // Over several lines there may be a comment in it.
+                let whole = range.of(model.file.text) == keyword;
+                let fix = whole.then(|| Fix::safe(format!("write {wanted}"), [Edit::replace(range, wanted)])).flatten();
                 let message = format!("{keyword} is written in other letters than most keywords here");
                 found.push(Diagnostic::new(Self::META.id, range, message).with_fix(fix));
             }
@@ -48,7 +50,7 @@ impl Rule for InstructionCasing {
 /// The keyword at the line's beginning: ONBUILD where its trigger is the step.
 fn written<'m>(model: &Model<'m>, step: &Step<'m>) -> (&'m str, TextRange) {
     match model.file.instructions.get(step.index) {
-        Some(outer) => (outer.keyword.range.of(model.file.text), outer.keyword.range),
+        Some(outer) => (outer.keyword.as_str(), outer.keyword.range),
         None => ("", step.range),
     }
 }
