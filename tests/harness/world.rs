@@ -137,7 +137,7 @@ impl World {
 
     fn give_all(&self, path: &Path) {
         if self.account != Account::current() {
-            let owner = format!("{}:", self.account.uid());
+            let owner = format!("{}:", self.account.name());
             Outcome::of(Command::new("chown").args(["-Rh", &owner]).arg(path)).expect(0);
         }
     }
