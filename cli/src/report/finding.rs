@@ -46,6 +46,9 @@ pub struct Finding {
     /// The instruction it is in.
     #[serde(skip)]
     pub instruction: TextRange,
+    /// Where other linters put it.
+    #[serde(skip)]
+    pub anchor: Place,
     /// Other places with what is there.
     #[serde(skip)]
     pub labels: Vec<(TextRange, String)>,
@@ -117,6 +120,7 @@ impl Finding {
             fix,
             range: diagnostic.range,
             instruction,
+            anchor: place(index, diagnostic.anchor.unwrap_or(diagnostic.range.start)),
             labels: diagnostic.labels.iter().map(|l| (l.range, l.text.to_string())).collect(),
         }
     }

@@ -213,8 +213,8 @@ fn hadolint_json(files: &[Checked]) -> Value {
             let known = finding.aliases.iter().find(|alias| alias.starts_with("DL") || alias.starts_with("SC"));
             json!({
                 "file": finding.file,
-                "line": finding.start.line,
-                "column": finding.start.column,
+                "line": finding.anchor.line,
+                "column": finding.anchor.column,
                 "level": finding.severity,
                 "code": known.unwrap_or(&finding.rule),
                 "message": finding.message,
