@@ -149,6 +149,16 @@ fn buildkit_cases() {
     run("lint_buildkit.jsonl", buildkit_case);
 }
 
+/// How many findings of a code the other program has and we refuse to tell, each with the reason.
+const EXCEPTIONS: &[(&str, usize, &str)] = &[
+    ("DL3046", 1, "`useradd -u ${UID}`: the six characters of the reference are no user number of six digits"),
+    ("JSONArgsRecommended", 1, "`# hadolint ignore=DL3025` above the CMD names the same rule"),
+    ("SC1036", 1, "PowerShell by the SHELL in force"),
+    ("SC1065", 1, "PowerShell by the SHELL in force"),
+    ("SC1088", 9, "PowerShell by the SHELL in force"),
+    ("SC3057", 3, "`${x:0:2}` below SHELL [\"/bin/bash\", \"-c\"]"),
+];
+
 #[derive(Default)]
 struct Tally {
     both: usize,
@@ -208,9 +218,16 @@ fn agreement(file: &str, told: Told, is_theirs: fn(&str) -> bool) {
     }
     println!("{:<32}{:>6}{:>6}{:>8}{:>8}", file, "both", "ours", "theirs", "agree");
     let (mut all, mut agreed) = (0, 0);
+    let mut below = Vec::new();
     for (code, count) in &tally {
         let total = count.both + count.ours + count.theirs;
         let share = 100 * count.both / total.max(1);
+        let least = if code.starts_with("SC") { 95 } else { 99 };
+        let asked = !code.starts_with("SC") || plimsoll_rules::find(code).is_some();
+        let refused = EXCEPTIONS.iter().find(|(except, ..)| except == code).map_or(0, |(_, refused, _)| *refused);
+        if asked && count.both * 100 < (total - refused.min(count.theirs)) * least {
+            below.push(format!("{code}: {} of {total}", count.both));
+        }
         println!("{code:<32}{:>6}{:>6}{:>8}{share:>7}%", count.both, count.ours, count.theirs);
         if !code.starts_with("SC") {
             all += total;
@@ -218,7 +235,8 @@ fn agreement(file: &str, told: Told, is_theirs: fn(&str) -> bool) {
         }
     }
     println!("{:<32}{agreed:>6} of {all}", "all but shell codes");
-    assert!(agreed * 100 >= all * 98, "only {agreed} of {all} findings agree");
+    assert!(agreed * 100 >= all * 99, "only {agreed} of {all} findings agree");
+    assert!(below.is_empty(), "too few agree:\n{}", below.join("\n"));
 }
 
 #[test]
