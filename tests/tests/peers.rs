@@ -1,4 +1,4 @@
-//! Our images in the hands of tools that are not ours: read by skopeo, unpacked by umoci, run by crun.
+//! Our images in the hands of tools that are not ours: read by skopeo, unpacked by umoci, run by runc.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -20,7 +20,7 @@ fn ask(pid: &str, path: &str) -> Option<String> {
 fn answering(name: &str) -> Option<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     while Instant::now() < deadline {
-        let state = Outcome::of(Command::new("crun").args(["state", name]));
+        let state = Outcome::of(Command::new("runc").args(["state", name]));
         let state: Value = serde_json::from_str(&state.stdout).unwrap_or_default();
         let pid = state["pid"].as_u64().filter(|pid| *pid > 0).map(|pid| pid.to_string());
         if let Some(pid) = pid.filter(|pid| ask(pid, "/").is_some()) {
@@ -31,8 +31,8 @@ fn answering(name: &str) -> Option<String> {
     None
 }
 
-/// Runs the image under crun and gives what it answers to `/` and `/waste/cans`.
-fn served_by_crun(world: &World, image: &str) -> Vec<String> {
+/// Runs the image under runc and gives what it answers to `/` and `/waste/cans`.
+fn served_by_runc(world: &World, image: &str) -> Vec<String> {
     let layout = world.path().join(format!("{image}-layout"));
     let layout = layout.to_string_lossy();
     world.run(&["save", image, "--format", "oci", "--output", &layout]).expect(0);
@@ -63,33 +63,33 @@ fn served_by_crun(world: &World, image: &str) -> Vec<String> {
         .expect("own folder");
 
     let name = format!("plimsoll-{}-{image}", std::process::id());
-    let mut crun = Command::new("crun");
-    crun.args(["--cgroup-manager=disabled", "run", "--bundle"]).arg(&bundle).arg(&name);
+    let mut runc = Command::new("runc");
+    runc.args(["run", "--bundle"]).arg(&bundle).arg(&name);
     // A file, not a pipe: what the container leaves behind could hold a pipe open for ever.
     let said = bundle.join("stderr");
     let log = std::fs::File::create(&said).expect("own folder");
-    let crun = crun.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-    let mut crun = crun.expect("crun can be started");
+    let runc = runc.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+    let mut runc = runc.expect("runc can be started");
     let pid = answering(&name);
     let answers = pid.as_ref().map(|pid| ["/", "/waste/cans"].map(|path| ask(pid, path).unwrap_or_default()));
     if let Some(pid) = &pid {
         let _ = Command::new("kill").args(["-KILL", pid]).status();
     }
-    let _ = crun.kill();
-    let _ = crun.wait();
-    let _ = Command::new("crun").args(["delete", "--force", &name]).stderr(Stdio::null()).status();
+    let _ = runc.kill();
+    let _ = runc.wait();
+    let _ = Command::new("runc").args(["delete", "--force", &name]).stderr(Stdio::null()).status();
     let Some(answers) = answers else {
-        panic!("{image} under crun does not answer: {}", std::fs::read_to_string(&said).unwrap_or_default());
+        panic!("{image} under runc does not answer: {}", std::fs::read_to_string(&said).unwrap_or_default());
     };
     answers.to_vec()
 }
 
 #[test]
-fn the_original_and_the_smaller_image_run_under_crun_and_answer_the_same() {
+fn the_original_and_the_smaller_image_run_under_runc_and_answer_the_same() {
     if !Account::current().is_root() {
-        skip!("crun without control groups needs root");
+        skip!("runc needs root");
     }
-    for needed in ["skopeo", "umoci", "crun", "curl", "nsenter", "mmdebstrap"] {
+    for needed in ["skopeo", "umoci", "runc", "curl", "nsenter", "mmdebstrap"] {
         if !tool(needed) {
             skip!("{needed} is not installed");
         }
@@ -103,7 +103,7 @@ fn the_original_and_the_smaller_image_run_under_crun_and_answer_the_same() {
     world.run(&["build", &context, "--tag", "before", "--quiet"]).expect(0);
     world.run(&["optimize", &context, "--verify", "--write", "--quiet"]).expect(0);
     world.run(&["build", &context, "--tag", "after", "--quiet"]).expect(0);
-    let before = served_by_crun(&world, "before");
+    let before = served_by_runc(&world, "before");
     assert_eq!(before[0].trim(), r#"{"version":"0.1"}"#);
-    assert_eq!(before, served_by_crun(&world, "after"));
+    assert_eq!(before, served_by_runc(&world, "after"));
 }
