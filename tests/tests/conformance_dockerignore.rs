@@ -114,7 +114,7 @@ fn run(path: &Path) -> (usize, Vec<String>) {
     let mut failed = Vec::new();
     let mut total = 0;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let case: Value = serde_json::from_str(line).unwrap();
+        let case: Value = serde_json::from_str(line).expect("a case is JSON");
         total += 1;
         if let Err(reason) = check(&case) {
             failed.push(format!("{}: {reason}\n    {line}", case["id"].as_str().unwrap_or_default()));
