@@ -4,7 +4,7 @@
 //! The folder is `PLIMSOLL_CORPUS`, by default `../shared/corpus/files` beside the workspace.
 
 use plimsoll_parser::Logical;
-use plimsoll_parser::shell::{self, *};
+use plimsoll_parser::shell::*;
 use plimsoll_parser::syntax::Kind;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 mod shape {
     use super::*;
 
-    pub fn list(list: &List<'_>) -> String {
+    pub(crate) fn list(list: &List<'_>) -> String {
         let items: Vec<String> = list
             .items
             .iter()
@@ -192,9 +192,9 @@ $text
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(script.as_bytes());
-    let output = child.wait_with_output().unwrap();
+        .expect("bash can be driven");
+    let _ = child.stdin.take().expect("bash can be driven").write_all(script.as_bytes());
+    let output = child.wait_with_output().expect("bash can be driven");
     let text = String::from_utf8(output.stdout).ok()?;
     let body = text.strip_prefix("f () \n{ \n")?.strip_suffix("\n}\n")?;
     Some(body.to_owned())
@@ -211,10 +211,10 @@ fn bash_refuses(script: &str) -> Option<String> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("bash can be driven");
     // One that stops reading early has said why.
-    let _ = child.stdin.take().unwrap().write_all(script.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let _ = child.stdin.take().expect("bash can be driven").write_all(script.as_bytes());
+    let output = child.wait_with_output().expect("bash can be driven");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     // A here-document that ends with the text is a warning, and the end of the file a fine delimiter.
     (!output.status.success()).then_some(said)
@@ -243,9 +243,9 @@ fn what_bash_accepts_is_understood() {
             if let Kind::Shell(words) = &instruction.kind {
                 in_force = words.first().map_or(Dialect::Posix, |program| Dialect::of_shell(program));
             }
-            let Some(source) = shell::source(&text, instruction) else { continue };
+            let Some(source) = source(&text, instruction) else { continue };
             let dialect = source.shebang.unwrap_or(in_force);
-            let script = shell::parse(&source.text, dialect);
+            let script = parse(&source.text, dialect);
             if !dialect.is_unix_shell() {
                 foreign += 1;
                 continue;
@@ -263,8 +263,7 @@ fn what_bash_accepts_is_understood() {
                 (None, true) => {
                     if let Some(printed) = printed_by_bash(&source.text.text) {
                         let again = Logical::whole(&printed, 0);
-                        let (ours, theirs) =
-                            (shape::list(&script.list), shape::list(&shell::parse(&again, dialect).list));
+                        let (ours, theirs) = (shape::list(&script.list), shape::list(&parse(&again, dialect).list));
                         compared += 1;
                         if ours != theirs {
                             differ.push(format!("{place}:\n  ours   {ours:?}\n  bash's {theirs:?}"));
