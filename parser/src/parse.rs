@@ -1,6 +1,6 @@
 //! Lines, continuations, comments, directives and heredocs, walked by hand; each instruction is handed to the grammar.
 
-use crate::check;
+use crate::check::{self, Notes};
 use crate::directive::{Directives, Line as DirectiveLine};
 use crate::grammar::{self, Keyword, Reader};
 use crate::heredoc;
@@ -24,8 +24,17 @@ pub fn parse(text: &str) -> Dockerfile<'_> {
         errors: Vec::new(),
         warnings: Vec::new(),
     };
-    let mut walk =
-        Walk { text, at: 0, escape: b'\\', file, pieces: Vec::new(), comments_seen: 0, block: 0, longest: None };
+    let mut walk = Walk {
+        text,
+        at: 0,
+        escape: b'\\',
+        file,
+        pieces: Vec::new(),
+        comments_seen: 0,
+        block: 0,
+        longest: None,
+        notes: Notes::default(),
+    };
     walk.run();
     walk.finish()
 }
@@ -44,6 +53,7 @@ struct Walk<'s> {
     block: usize,
     /// The first line that is longer than BuildKit reads.
     longest: Option<TextRange>,
+    notes: Notes,
 }
 
 /// A physical line without its end.
@@ -189,6 +199,7 @@ impl<'s> Walk<'s> {
         let mut instruction = grammar::instruction(logical, TextRange::new(start, end), &mut reader);
         instruction.comments_above = index(above.start)..index(above.end);
         self.heredocs(&mut instruction, errors_before);
+        self.notes.take(index(self.file.instructions.len()), &instruction, escape);
         self.comments_seen = self.file.comments.len();
         self.block = self.comments_seen;
         self.file.instructions.push(instruction);
@@ -324,7 +335,7 @@ impl<'s> Walk<'s> {
             self.refuse("line-too-long", range, message, "break the line with continuations, or COPY a file in");
         }
         self.before_stages();
-        let build = check::errors(&self.file);
+        let build = check::errors(&self.file, &self.notes);
         self.file.errors.extend(build);
         self.file.errors.sort_by_key(|error| (error.range.start, error.stage));
         self.file

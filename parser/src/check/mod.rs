@@ -10,9 +10,9 @@ mod stages;
 mod steps;
 mod values;
 
-use crate::syntax::{Dockerfile, ErrorStage, Kind, SyntaxError};
+use crate::syntax::{Dockerfile, ErrorStage, Instruction, Kind, SyntaxError};
 use crate::text::{Text, TextRange};
-use crate::word::WordError;
+use crate::word::{self, WordError};
 use scope::Global;
 
 /// BuildKit goes through the file several times; an error of a later time is not reached while an earlier one stands.
@@ -51,8 +51,46 @@ impl Checker<'_, '_> {
     }
 }
 
+/// What is noted of each instruction while it is read, so that the file need not be gone through again.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Where the FROMs are among the instructions.
+    froms: Vec<u32>,
+    /// Where those are that hold something to judge: nearly all do not.
+    open: Vec<u32>,
+}
+
+impl Notes {
+    /// Notes an instruction that is complete with its heredocs.
+    pub(crate) fn take(&mut self, index: u32, instruction: &Instruction<'_>, escape: char) {
+        let text = instruction.logical.text.as_bytes();
+        let special = || word::special(text, escape as u8).is_some();
+        let open = match &instruction.kind {
+            Kind::From(_) => {
+                self.froms.push(index);
+                false
+            }
+            Kind::Run(run) => !run.mounts.is_empty(),
+            Kind::Copy(copy) | Kind::Add(copy) => {
+                copy.from.is_some()
+                    || copy.chmod.is_some()
+                    || copy.checksum.is_some()
+                    || !instruction.heredocs.is_empty()
+                    || memchr::memchr2(b':', b'@', text).is_some()
+                    || special()
+            }
+            Kind::Env(_) | Kind::Label(_) | Kind::Arg(_) | Kind::Workdir(_) | Kind::User(_) => special(),
+            Kind::Volume(_) | Kind::Stopsignal(_) | Kind::Expose(_) | Kind::Onbuild(_) => true,
+            _ => false,
+        };
+        if open {
+            self.open.push(index);
+        }
+    }
+}
+
 /// The errors of a file's stages, names, variables and mounts.
-pub(crate) fn errors(file: &Dockerfile<'_>) -> Vec<SyntaxError> {
+pub(crate) fn errors(file: &Dockerfile<'_>, notes: &Notes) -> Vec<SyntaxError> {
     let mut checker = Checker { file, errors: Vec::new() };
     check_option(&mut checker);
     let mut global = Global::default();
@@ -63,7 +101,10 @@ pub(crate) fn errors(file: &Dockerfile<'_>) -> Vec<SyntaxError> {
         }
     }
     // Stages are told apart only when every FROM could be read; what stands in them is looked at in any case.
-    let graph = if file.errors.is_empty() { stages::resolve(&mut checker, &global) } else { stages::flat(file) };
+    let graph = match file.errors.is_empty() {
+        true => stages::resolve(&mut checker, &global, notes),
+        false => stages::flat(file, notes),
+    };
     steps::stages(&mut checker, &global, &graph);
     checker.errors
 }

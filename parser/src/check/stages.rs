@@ -1,7 +1,7 @@
 //! Stages, what they are built from, and what they take from each other.
 
 use super::scope::Global;
-use super::{Checker, platform};
+use super::{Checker, Notes, platform};
 use crate::grammar::{self, Reader};
 use crate::image_ref::ImageRef;
 use crate::quote::quote;
@@ -24,6 +24,10 @@ pub(super) struct Stage<'f, 's> {
     pub(super) parent: Option<usize>,
     /// The instructions after its FROM.
     pub(super) body: &'f [Instruction<'s>],
+    /// Where its first instruction is among those of the file.
+    first: usize,
+    /// Those of its instructions that hold something to judge.
+    open: &'f [u32],
     /// What its COPYs and mounts take from, and where they name it.
     takes: Vec<(Source, TextRange)>,
 }
@@ -43,10 +47,23 @@ pub(super) struct Graph<'f, 's> {
     names: HashMap<String, usize>,
     /// How many stages the table knows.
     learnt: usize,
+    /// How many of the first stage's instructions stand before any FROM; their ARGs are looked at elsewhere.
+    pub(super) before: usize,
 }
 
 /// So many stages are looked through for a name; with more of them, names are kept in a table.
 const FEW: usize = 16;
+
+impl<'f, 's> Stage<'f, 's> {
+    /// The instructions that hold something to judge, each with how many of the stage stand before it.
+    pub(super) fn open(&self) -> impl Iterator<Item = (usize, &'f Instruction<'s>)> + use<'f, 's> {
+        let (body, first) = (self.body, self.first);
+        self.open.iter().filter_map(move |index| {
+            let before = (*index as usize).checked_sub(first)?;
+            Some((before, body.get(before)?))
+        })
+    }
+}
 
 impl Graph<'_, '_> {
     /// Puts the names of stages that are not there yet into the table.
@@ -96,8 +113,8 @@ fn index_of(text: &str) -> Option<i64> {
 }
 
 /// Finds the stages, and what is wrong with their names, order and bases.
-pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>) -> Graph<'f, 's> {
-    let mut graph = stages(checker, global);
+pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>, notes: &'f Notes) -> Graph<'f, 's> {
+    let mut graph = stages(checker, global, notes);
     if graph.stages.is_empty() {
         let help = "begin a stage with FROM and an image";
         let end = TextRange::at(checker.file.text.len());
@@ -120,27 +137,38 @@ pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>
 }
 
 /// All instructions as one nameless stage.
-pub(super) fn flat<'f, 's>(file: &'f Dockerfile<'s>) -> Graph<'f, 's> {
+pub(super) fn flat<'f, 's>(file: &'f Dockerfile<'s>, notes: &'f Notes) -> Graph<'f, 's> {
     let (base, range) = (Cow::Borrowed(""), TextRange::default());
     let body = file.instructions.as_slice();
-    let stage = Stage { name: None, image: range, from: range, base, parent: None, body, takes: Vec::new() };
-    Graph { stages: vec![stage], names: HashMap::new(), learnt: 0 }
+    let open = notes.open.as_slice();
+    let (name, parent, takes) = (None, None, Vec::new());
+    let stage = Stage { name, image: range, from: range, base, parent, body, first: 0, open, takes };
+    let before = notes.froms.first().map_or(body.len(), |from| *from as usize);
+    Graph { stages: vec![stage], names: HashMap::new(), learnt: 0, before }
 }
 
-fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>) -> Graph<'f, 's> {
-    let mut graph = Graph { stages: Vec::new(), names: HashMap::new(), learnt: 0 };
-    let mut rest = checker.file.instructions.as_slice();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        let Kind::From(from) = &first.kind else { continue };
-        let end = after.iter().position(|next| matches!(next.kind, Kind::From(_))).unwrap_or(after.len());
-        let (body, next) = after.split_at(end);
-        rest = next;
+fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>, notes: &'f Notes) -> Graph<'f, 's> {
+    let mut graph =
+        Graph { stages: Vec::with_capacity(notes.froms.len()), names: HashMap::new(), learnt: 0, before: 0 };
+    let all = checker.file.instructions.as_slice();
+    let mut open = notes.open.as_slice();
+    let ends = notes.froms.iter().skip(1).map(|next| *next as usize).chain([all.len()]);
+    for (at, end) in notes.froms.iter().map(|from| *from as usize).zip(ends) {
+        let Some((Instruction { kind: Kind::From(from), range, .. }, body)) =
+            all.get(at..end).and_then(<[_]>::split_first)
+        else {
+            continue;
+        };
+        let first = at + 1;
+        open = open.get(open.partition_point(|index| (*index as usize) < first)..).unwrap_or_default();
+        let (inside, after) = open.split_at(open.partition_point(|index| (*index as usize) < end));
+        open = after;
         let base = base(checker, global, from).unwrap_or_default();
         let parent = graph.named(&base);
         let name = from.name.as_ref().map(|name| name.value.clone());
-        let (image, from) = (from.image.range, first.range);
-        graph.stages.push(Stage { name, image, from, base, parent, body, takes: Vec::new() });
+        let image = from.image.range;
+        let takes = Vec::new();
+        graph.stages.push(Stage { name, image, from: *range, base, parent, body, first, open: inside, takes });
         if graph.stages.len() > FEW {
             graph.learn_names();
         }
@@ -197,7 +225,7 @@ fn base_platform<'s>(checker: &mut Checker<'_, 's>, global: &Global<'s>, platfor
 /// What a stage takes from others, and whether it may name it so.
 fn takes<'s>(checker: &mut Checker<'_, 's>, graph: &Graph<'_, 's>, stage: usize) -> Vec<(Source, TextRange)> {
     let mut takes = Vec::new();
-    for instruction in graph.stages.get(stage).map_or(&[][..], |stage| stage.body) {
+    for (_, instruction) in graph.stages.get(stage).into_iter().flat_map(Stage::open) {
         match &instruction.kind {
             Kind::Copy(copy) => {
                 let Some(from) = copy.from.as_ref().filter(|from| !from.is_empty()) else { continue };
@@ -332,7 +360,7 @@ fn triggers(checker: &mut Checker<'_, '_>, graph: &Graph<'_, '_>) {
     let escape = checker.file.escape;
     for stage in &graph.stages {
         let Some(parent) = stage.parent.and_then(|parent| graph.stages.get(parent)) else { continue };
-        let triggers = parent.body.iter().filter_map(|instruction| match &instruction.kind {
+        let triggers = parent.open().filter_map(|(_, instruction)| match &instruction.kind {
             Kind::Onbuild(trigger) => Some(trigger),
             _ => None,
         });

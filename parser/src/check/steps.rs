@@ -1,7 +1,7 @@
 //! The instructions of the stages: words that cannot be expanded, values that cannot be, sources that come too late.
 
 use super::scope::{Global, Place, Value};
-use super::stages::Graph;
+use super::stages::{Graph, Stage};
 use super::{Checker, mounts, values};
 use crate::syntax::{ArgDecl, Copy, Instruction, Kind};
 use crate::text::Text;
@@ -25,8 +25,8 @@ pub(super) fn global_args<'s>(checker: &mut Checker<'_, 's>, global: &mut Global
 /// Goes through the stages in the order of the file.
 pub(super) fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>, graph: &Graph<'f, 's>) {
     let escape = checker.file.escape;
-    for (stage, body) in graph.stages.iter().map(|stage| stage.body).enumerate() {
-        for (before, instruction) in body.iter().enumerate() {
+    for (stage, open) in graph.stages.iter().map(Stage::open).enumerate() {
+        for (before, instruction) in open {
             Step { checker, place: Place { graph, global, stage, before, escape }, instruction }.check();
         }
     }
@@ -41,11 +41,10 @@ struct Step<'c, 'f, 's> {
 impl<'s> Step<'_, '_, 's> {
     fn check(mut self) {
         match &self.instruction.kind {
-            // Nothing in these is judged but whether it can be expanded.
-            Kind::Env(_) | Kind::Label(_) | Kind::Arg(_) | Kind::Workdir(_) | Kind::User(_) if self.is_plain() => {}
             Kind::Env(pairs) | Kind::Label(pairs) => {
                 pairs.iter().flat_map(|pair| [&pair.key, &pair.value]).for_each(|word| self.validate(word));
             }
+            Kind::Arg(_) if self.place.before < self.place.graph.before => {}
             Kind::Arg(declarations) => {
                 declarations.iter().filter_map(|found| found.default.as_ref()).for_each(|word| self.validate(word));
             }
@@ -75,11 +74,6 @@ impl<'s> Step<'_, '_, 's> {
             }
             _ => {}
         }
-    }
-
-    /// Whether nothing in the instruction is a variable, quoted or escaped.
-    fn is_plain(&self) -> bool {
-        word::special(self.instruction.logical.text.as_bytes(), self.checker.file.escape as u8).is_none()
     }
 
     /// The word after expansion, where the file tells it.
@@ -120,11 +114,9 @@ impl<'s> Step<'_, '_, 's> {
                 format!("invalid chmod parameter: '{value}'. it should be octal string and between 0 and 07777");
             self.checker.refuse("chmod-value", mode.range, message, "write an octal mode such as 0644, or u=rwX,go=rX");
         }
-        let plain = self.is_plain();
-        for word in copy.sources.iter().chain([&copy.destination]).filter(|_| !plain) {
-            self.validate(word);
-        }
-        let may_be_remote = |source: &&Text<'s>| source.contains(['$', '@']) || source.contains("://");
+        copy.sources.iter().chain([&copy.destination]).for_each(|word| self.validate(word));
+        let may_be_remote =
+            |source: &&Text<'s>| source.starts_with('$') || source.contains('@') || source.contains("://");
         for source in copy.sources.iter().filter(|_| !is_add).filter(may_be_remote) {
             let Ok(Value::Known(value)) = self.place.expand(source) else { continue };
             let value = &*value;
