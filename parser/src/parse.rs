@@ -69,7 +69,7 @@ impl<'s> Walk<'s> {
     fn line(&mut self) -> Option<Physical> {
         let rest = self.text.as_bytes().get(self.at..).filter(|rest| !rest.is_empty())?;
         let start = self.at;
-        let (len, next) = match memchr::memchr(b'\n', rest) {
+        let (len, next) = match newline(rest) {
             Some(len) => (len, len + 1),
             None => (rest.len(), rest.len()),
         };
@@ -381,6 +381,22 @@ fn is_json(instruction: &Instruction<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Where the first line feed stands. Lines are short: eight bytes at a time in place is quicker than a call.
+#[inline]
+fn newline(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
+        let zeros = word.wrapping_sub(ONES) & !word & HIGHS;
+        if zeros != 0 {
+            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|byte| *byte == b'\n').map(|at| words.len() * 8 + at)
 }
 
 /// Whether `<<` stands in a text.

@@ -52,12 +52,18 @@ impl Checker<'_, '_> {
 }
 
 /// What is noted of each instruction while it is read, so that the file need not be gone through again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Notes {
     /// Where the FROMs are among the instructions.
     froms: Vec<u32>,
     /// Where those are that hold something to judge: nearly all do not.
     open: Vec<u32>,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { froms: Vec::new(), open: Vec::with_capacity(16) }
+    }
 }
 
 impl Notes {

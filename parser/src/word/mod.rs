@@ -80,7 +80,7 @@ pub fn expand_heredoc(text: &str, env: Env<'_>) -> Result<Expanded, WordError> {
 
 /// Whether `text` can be expanded, whatever is set.
 pub(crate) fn validate(text: &str, escape: char) -> Result<(), WordError> {
-    if is_simple(text.as_bytes(), escape as u8) {
+    if simple(text, escape as u8, |_| {}, |_| {}) {
         return Ok(());
     }
     match expand_quickly(text, escape, &|_| None) {
@@ -101,40 +101,74 @@ pub(crate) fn special(text: &[u8], escape: u8) -> Option<usize> {
     text.iter().position(|byte| SPECIAL.get(*byte as usize).copied().unwrap_or(false) || *byte == escape)
 }
 
-/// Whether `text` holds nothing but text, closed quotes, `$name` and `${name}`.
-fn is_simple(text: &[u8], escape: u8) -> bool {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+/// Reads `text` where it holds nothing but text, escapes, closed quotes, `$name` and `${name}`; says whether it does. Text
+/// goes to `out` as it is to stand in the result, names to `variable`.
+fn simple<'t>(text: &'t str, escape: u8, mut out: impl FnMut(&'t str), mut variable: impl FnMut(&'t str)) -> bool {
+    let name_len = |text: &str| text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+    if text.starts_with('\u{feff}') {
+        return false;
+    }
     let mut quoted = false;
     let mut rest = text;
-    while let Some((first, tail)) = special(rest, escape).and_then(|at| rest.get(at..)?.split_first()) {
-        rest = match first {
-            b'"' => {
+    while let Some(at) = special(rest.as_bytes(), escape) {
+        let (before, found) = rest.split_at(at);
+        out(before);
+        let (sign, tail) = found.split_at(1);
+        rest = match sign.as_bytes().first() {
+            Some(b'"') => {
                 quoted = !quoted;
                 tail
             }
-            b'\'' if !quoted => match memchr::memchr(b'\'', tail) {
-                Some(close) => tail.get(close + 1..).unwrap_or_default(),
+            Some(b'\'') if !quoted => match tail.split_once('\'') {
+                Some((inner, after)) => {
+                    out(inner);
+                    after
+                }
                 None => return false,
             },
-            b'$' => match tail.strip_prefix(b"{") {
-                None => tail,
-                Some(braced) => {
-                    let len = braced.iter().take_while(|byte| is_name(byte)).count();
-                    match braced.get(len) {
-                        Some(b'}') if len > 0 => braced.get(len + 1..).unwrap_or_default(),
-                        _ => return false,
-                    }
+            Some(b'$') => {
+                let braced = tail.strip_prefix('{');
+                let named = braced.unwrap_or(tail);
+                let (name, after) = named.split_at(name_len(named));
+                let after = if braced.is_some() { after.strip_prefix('}') } else { Some(after) };
+                // Digits end a name that begins with them, and other signs may be names of their own.
+                let plain = name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+                let Some(after) = after.filter(|after| plain && !after.starts_with(|c: char| !c.is_ascii())) else {
+                    return false;
+                };
+                variable(name);
+                after
+            }
+            Some(first) if *first == escape => {
+                let next = tail.chars().next().map_or(0, char::len_utf8);
+                let (escaped, after) = tail.split_at(next);
+                if quoted && !matches!(escaped, "\"" | "$") && escaped != sign {
+                    out(sign);
                 }
-            },
-            first if *first == escape => tail.get(1..).unwrap_or_default(),
-            _ => tail,
+                out(escaped);
+                after
+            }
+            _ => {
+                out(sign);
+                tail
+            }
         };
     }
+    out(rest);
     !quoted
 }
 
 /// Expands `text` without asking which names were set.
 pub(crate) fn expand_quickly(text: &str, escape: char, env: Env<'_>) -> Result<String, WordError> {
+    let result = std::cell::RefCell::new(String::with_capacity(text.len()));
+    let variable = |name: &str| {
+        if let Some(value) = env(name) {
+            result.borrow_mut().push_str(&value);
+        }
+    };
+    if simple(text, escape as u8, |text| result.borrow_mut().push_str(text), variable) {
+        return Ok(result.into_inner());
+    }
     Lexer::new(text, Options { escape, ..Options::default() }, env).run().map(|(word, _)| word)
 }
 
@@ -143,5 +177,32 @@ pub fn folding(env: &[(String, String)]) -> impl Fn(&str) -> Option<String> {
     move |name| {
         let folded = name.to_lowercase();
         env.iter().rev().find(|(key, _)| key.to_lowercase() == folded).map(|(_, value)| value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PIECES: [&str; 26] = [
+        "a", " ", "$A", "${A}", "${B}", "$B", "$", "${", "}", "${A:-b}", "${C?}", "'", "\"", "\\", "`", "<", "<<", "1",
+        "$1", "$$", "_", "\u{e9}", "\u{feff}", "\u{a0}", "{", "-",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4_000) })]
+
+        #[test]
+        fn the_quick_way_says_the_same(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..12)) {
+            let text = pieces.concat();
+            let env = |name: &str| (name == "A").then(|| "v w".to_owned());
+            for escape in ['\\', '`'] {
+                let expanded = expand(&text, escape, &env).map(|expanded| expanded.word);
+                prop_assert_eq!(expand_quickly(&text, escape, &env), expanded.clone());
+                let valid = expand(&text, escape, &|_| None).err().filter(|error| !error.about_value);
+                prop_assert_eq!(validate(&text, escape).err(), valid);
+            }
+        }
     }
 }
