@@ -1,40 +1,16 @@
-//! How fast Dockerfiles are read: the corpus joined and repeated to 50 MB, and file by file with its allocations.
-//!
-//! The folder is `PLIMSOLL_CORPUS`, by default `../shared/corpus/files` beside the workspace; without one, the
-//! project's own `fixtures/syntax` stand in.
+//! How fast Dockerfiles are read: the corpus joined and repeated to 50 MB, as one tree and file by file.
 
+#[path = "support/corpus.rs"]
+mod corpus;
+
+use corpus::files;
 use divan::counter::{BytesCount, ItemsCount};
-use plimsoll_parser::{Source, parse};
-use std::path::{Path, PathBuf};
-
-#[global_allocator]
-static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
+use plimsoll_parser::parse;
 
 const TARGET: usize = 50_000_000;
 
 fn main() {
     divan::main();
-}
-
-fn files() -> Vec<String> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let corpus =
-        std::env::var_os("PLIMSOLL_CORPUS").map_or_else(|| workspace.join("../shared/corpus/files"), PathBuf::from);
-    let folder = if corpus.is_dir() { corpus } else { workspace.join("fixtures/syntax") };
-    let mut found = Vec::new();
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_none_or(|extension| extension != "json") {
-                found.push(Source::new(std::fs::read(path).expect("a file of the corpus")).text().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 /// The files one after another, as one file, until that has 50 MB.
@@ -71,17 +47,6 @@ fn file_by_file(bencher: divan::Bencher<'_, '_>) {
             for file in &files {
                 divan::black_box(parse(divan::black_box(file)));
             }
-        }
-    });
-}
-
-/// The corpus once: divide by the number of files for the allocations of one.
-#[divan::bench]
-fn allocations(bencher: divan::Bencher<'_, '_>) {
-    let files = files();
-    bencher.counter(ItemsCount::new(files.len())).bench(|| {
-        for file in &files {
-            divan::black_box(parse(divan::black_box(file)));
         }
     });
 }

@@ -115,21 +115,22 @@ impl fmt::Display for Suffix<'_> {
 /// Whether a text is a short reference of lower case letters, digits and single signs between them, perhaps with a tag.
 /// Nearly all are; this spares them the parser.
 fn is_ordinary(text: &str) -> bool {
-    let (path, tag) = text.split_once(':').unwrap_or((text, "latest"));
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let mut last = b'/';
-    for byte in path.bytes() {
-        let joins = matches!(byte, b'/' | b'.' | b'-') && word(last);
-        if !(word(byte) || joins) {
+    let mut tagged = false;
+    for byte in text.bytes() {
+        let fine = match byte {
+            b'/' => !tagged && word(last),
+            b':' => word(last) && !std::mem::replace(&mut tagged, true),
+            b'.' | b'-' => word(last),
+            byte => word(byte),
+        };
+        if !fine {
             return false;
         }
         last = byte;
     }
-    let mut tag_bytes = tag.bytes();
-    word(last)
-        && text.len() < 64
-        && tag_bytes.next().is_some_and(word)
-        && tag_bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-' | b'_'))
+    word(last) && text.len() < 64
 }
 
 /// A reference's parts in the text.

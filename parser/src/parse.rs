@@ -20,7 +20,7 @@ pub fn parse(text: &str) -> Dockerfile<'_> {
         directives: Vec::new(),
         escape: '\\',
         instructions: Vec::with_capacity(text.len() / 72 + 4),
-        comments: Vec::with_capacity(text.len() / 256 + 2),
+        comments: Vec::new(),
         errors: Vec::new(),
         warnings: Vec::new(),
     };
@@ -208,6 +208,7 @@ impl<'s> Walk<'s> {
     /// Joins an instruction over its continuations. Says where its last line ends.
     fn joined(&mut self, start: usize, stop: usize, line_end: usize) -> (Logical<'s>, usize) {
         self.pieces.clear();
+        self.pieces.reserve(16);
         if start < stop {
             self.pieces.push((start, stop));
         }
@@ -387,16 +388,20 @@ fn is_json(instruction: &Instruction<'_>) -> bool {
 #[inline]
 fn newline(text: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let (words, rest) = text.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let zeros = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
-        let zeros = word.wrapping_sub(ONES) & !word & HIGHS;
-        if zeros != 0 {
-            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
+        word.wrapping_sub(ONES) & !word & (ONES << 7)
+    };
+    let (pairs, rest) = text.as_chunks::<16>();
+    for (index, pair) in pairs.iter().enumerate() {
+        let ([first, second], _) = pair.as_chunks::<8>() else { continue };
+        let (first, second) = (zeros(first), zeros(second));
+        if first | second != 0 {
+            let (word, skip) = if first != 0 { (first, 0) } else { (second, 8) };
+            return Some(index * 16 + skip + word.trailing_zeros() as usize / 8);
         }
     }
-    rest.iter().position(|byte| *byte == b'\n').map(|at| words.len() * 8 + at)
+    rest.iter().position(|byte| *byte == b'\n').map(|at| pairs.len() * 16 + at)
 }
 
 /// Whether `<<` stands in a text.

@@ -54,15 +54,15 @@ impl Checker<'_, '_> {
 /// What is noted of each instruction while it is read, so that the file need not be gone through again.
 #[derive(Debug)]
 pub(crate) struct Notes {
-    /// Where the FROMs are among the instructions.
-    froms: Vec<u32>,
-    /// Where those are that hold something to judge: nearly all do not.
+    /// Where the FROMs are among the instructions, and those that hold something to judge: nearly all do not.
     open: Vec<u32>,
+    /// How many of them are FROMs.
+    froms: usize,
 }
 
 impl Default for Notes {
     fn default() -> Self {
-        Self { froms: Vec::new(), open: Vec::with_capacity(16) }
+        Self { open: Vec::with_capacity(16), froms: 0 }
     }
 }
 
@@ -73,8 +73,8 @@ impl Notes {
         let special = || word::special(text, escape as u8).is_some();
         let open = match &instruction.kind {
             Kind::From(_) => {
-                self.froms.push(index);
-                false
+                self.froms += 1;
+                true
             }
             Kind::Run(run) => !run.mounts.is_empty(),
             Kind::Copy(copy) | Kind::Add(copy) => {

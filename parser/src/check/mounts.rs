@@ -114,7 +114,6 @@ fn unexpected(read: &Read, key: &Text<'_>) -> Refused {
 }
 
 fn option(read: &mut Read, key: &Text<'_>, word: &Text<'_>, value: &str) -> Result<(), Refused> {
-    let lower = value.to_lowercase();
     let bad_value = |help| Err((word.range, format!("invalid value for {}: {value}", key.value), help));
     let number = |radix| u32::from_str_radix(value, radix).is_ok() && !value.starts_with('+');
     let bad_number = || {
@@ -122,7 +121,7 @@ fn option(read: &mut Read, key: &Text<'_>, word: &Text<'_>, value: &str) -> Resu
         Err((word.range, message, "write a number"))
     };
     match key.as_str() {
-        "type" => match TYPES.iter().find(|known| **known == lower) {
+        "type" => match TYPES.iter().find(|known| known.eq_ignore_ascii_case(value)) {
             Some(known) => read.kind = Some(known),
             None => return Err(unsupported("mount type", word, value, &TYPES, "bind, cache, tmpfs, secret or ssh")),
         },
@@ -140,7 +139,7 @@ fn option(read: &mut Read, key: &Text<'_>, word: &Text<'_>, value: &str) -> Resu
         "size" if !is_size(value) => return bad_value("write a number of bytes, or one with its unit: 64m"),
         "size" => {}
         "id" => read.id = !value.is_empty(),
-        "sharing" if !SHARING.contains(&lower.as_str()) => {
+        "sharing" if !SHARING.iter().any(|known| known.eq_ignore_ascii_case(value)) => {
             return Err(unsupported("sharing value", word, value, &SHARING, "shared, private or locked"));
         }
         "sharing" => read.sharing = true,

@@ -130,7 +130,9 @@ pub(super) fn resolve<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>
             stage.takes = takes;
         }
     }
-    circles(checker, &graph);
+    if graph.stages.iter().any(|stage| stage.takes.iter().any(|(source, _)| matches!(source, Source::Stage(_)))) {
+        circles(checker, &graph);
+    }
     references(checker, &graph);
     triggers(checker, &graph);
     graph
@@ -143,26 +145,25 @@ pub(super) fn flat<'f, 's>(file: &'f Dockerfile<'s>, notes: &'f Notes) -> Graph<
     let open = notes.open.as_slice();
     let (name, parent, takes) = (None, None, Vec::new());
     let stage = Stage { name, image: range, from: range, base, parent, body, first: 0, open, takes };
-    let before = notes.froms.first().map_or(body.len(), |from| *from as usize);
+    let is_from = |index: &&u32| matches!(body.get(**index as usize).map(|found| &found.kind), Some(Kind::From(_)));
+    let before = open.iter().find(is_from).map_or(body.len(), |from| *from as usize);
     Graph { stages: vec![stage], names: HashMap::new(), learnt: 0, before }
 }
 
 fn stages<'f, 's>(checker: &mut Checker<'f, 's>, global: &Global<'s>, notes: &'f Notes) -> Graph<'f, 's> {
-    let mut graph =
-        Graph { stages: Vec::with_capacity(notes.froms.len()), names: HashMap::new(), learnt: 0, before: 0 };
+    let mut graph = Graph { stages: Vec::with_capacity(notes.froms), names: HashMap::new(), learnt: 0, before: 0 };
     let all = checker.file.instructions.as_slice();
-    let mut open = notes.open.as_slice();
-    let ends = notes.froms.iter().skip(1).map(|next| *next as usize).chain([all.len()]);
-    for (at, end) in notes.froms.iter().map(|from| *from as usize).zip(ends) {
-        let Some((Instruction { kind: Kind::From(from), range, .. }, body)) =
-            all.get(at..end).and_then(<[_]>::split_first)
-        else {
-            continue;
-        };
-        let first = at + 1;
-        open = open.get(open.partition_point(|index| (*index as usize) < first)..).unwrap_or_default();
-        let (inside, after) = open.split_at(open.partition_point(|index| (*index as usize) < end));
-        open = after;
+    let is_from = |index: &u32| matches!(all.get(*index as usize).map(|found| &found.kind), Some(Kind::From(_)));
+    let mut open =
+        notes.open.get(notes.open.iter().position(is_from).unwrap_or(notes.open.len())..).unwrap_or_default();
+    while let Some((index, after)) = open.split_first() {
+        let next = after.iter().position(is_from).unwrap_or(after.len());
+        let inside;
+        (inside, open) = after.split_at(next);
+        let first = *index as usize + 1;
+        let end = open.first().map_or(all.len(), |next| *next as usize);
+        let Some(Instruction { kind: Kind::From(from), range, .. }) = all.get(*index as usize) else { continue };
+        let body = all.get(first..end).unwrap_or_default();
         let base = base(checker, global, from).unwrap_or_default();
         let parent = graph.named(&base);
         let name = from.name.as_ref().map(|name| name.value.clone());

@@ -116,7 +116,7 @@ impl<'s> Step<'_, '_, 's> {
         }
         copy.sources.iter().chain([&copy.destination]).for_each(|word| self.validate(word));
         let may_be_remote =
-            |source: &&Text<'s>| source.starts_with('$') || source.contains('@') || source.contains("://");
+            |source: &&Text<'s>| source.starts_with('$') || memchr::memchr2(b'@', b':', source.as_bytes()).is_some();
         for source in copy.sources.iter().filter(|_| !is_add).filter(may_be_remote) {
             let Ok(Value::Known(value)) = self.place.expand(source) else { continue };
             let value = &*value;

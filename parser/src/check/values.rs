@@ -97,9 +97,8 @@ pub(super) fn port(text: &str) -> Result<(), String> {
     if range.is_empty() {
         return Err(format!("no port specified: {container}<empty>"));
     }
-    let protocol = protocol.to_lowercase();
-    if !matches!(protocol.as_str(), "" | "tcp" | "udp" | "sctp") {
-        return Err(format!("invalid proto: {protocol}"));
+    if !["", "tcp", "udp", "sctp"].iter().any(|known| known.eq_ignore_ascii_case(protocol)) {
+        return Err(format!("invalid proto: {}", protocol.to_lowercase()));
     }
     let bare = address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).unwrap_or(address);
     if !bare.is_empty() && bare.parse::<std::net::IpAddr>().is_err() {

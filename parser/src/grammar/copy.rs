@@ -71,5 +71,6 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
 }
 
 fn is_heredoc(word: &Text<'_>) -> bool {
-    word.contains("<<") && matches!(heredoc::operator(word), Ok(Some(_)))
+    // Most words hold no `<` at all.
+    memchr::memchr(b'<', word.as_bytes()).is_some() && matches!(heredoc::operator(word), Ok(Some(_)))
 }

@@ -74,9 +74,30 @@ pub(crate) const KEYWORDS: [(&str, Keyword); 18] = [
 impl Keyword {
     /// Keywords are not case-sensitive (Dockerfile reference, "Format").
     pub(crate) fn of(word: &str) -> Option<Self> {
-        let first = word.as_bytes().first()?.to_ascii_uppercase();
-        let same = |name: &str| name.as_bytes().first() == Some(&first) && name.eq_ignore_ascii_case(word);
-        KEYWORDS.iter().find(|(name, _)| same(name)).map(|(_, keyword)| *keyword)
+        let bytes = word.as_bytes();
+        let first = bytes.first()?.to_ascii_uppercase();
+        let (name, keyword) = match (bytes.len(), first, bytes.get(1)?.to_ascii_uppercase()) {
+            (3, b'R', _) => ("RUN", Self::Run),
+            (3, b'E', _) => ("ENV", Self::Env),
+            (3, b'A', b'R') => ("ARG", Self::Arg),
+            (3, b'A', _) => ("ADD", Self::Add),
+            (3, ..) => ("CMD", Self::Cmd),
+            (4, b'F', _) => ("FROM", Self::From),
+            (4, b'C', _) => ("COPY", Self::Copy),
+            (4, ..) => ("USER", Self::User),
+            (5, b'L', _) => ("LABEL", Self::Label),
+            (5, ..) => ("SHELL", Self::Shell),
+            (6, b'E', _) => ("EXPOSE", Self::Expose),
+            (6, ..) => ("VOLUME", Self::Volume),
+            (7, b'W', _) => ("WORKDIR", Self::Workdir),
+            (7, ..) => ("ONBUILD", Self::Onbuild),
+            (10, b'E', _) => ("ENTRYPOINT", Self::Entrypoint),
+            (10, b'M', _) => ("MAINTAINER", Self::Maintainer),
+            (10, ..) => ("STOPSIGNAL", Self::Stopsignal),
+            (11, ..) => ("HEALTHCHECK", Self::Healthcheck),
+            _ => return None,
+        };
+        bytes.eq_ignore_ascii_case(name.as_bytes()).then_some(keyword)
     }
 
     /// Whether `<<` opens a heredoc in it (Dockerfile reference, "Here-Documents").
@@ -123,20 +144,20 @@ pub(crate) struct Head<'s> {
 }
 
 /// Splits `logical` into keyword, flags and arguments.
+#[inline]
 pub(crate) fn head<'s>(logical: &Logical<'s>) -> Head<'s> {
     let text = &*logical.text;
     let start = text.len() - words::trim_start(text).len();
-    let trimmed = words::trim(text);
-    let end = start + trimmed.len();
-    let keyword_end = start + words::blank(trimmed);
-    let rest = text.get(keyword_end..end).unwrap_or_default();
-    let rest_start = keyword_end + words::blanks(rest);
+    let end = words::trim_end(text).len().max(start);
+    let bytes = text.as_bytes().get(..end).unwrap_or_default();
+    let keyword_end = words::blank(bytes, start);
+    let rest = words::blanks(bytes, keyword_end);
     let keyword = start..keyword_end;
-    if matches!(text.as_bytes().get(rest_start), Some(b'.'..=b'~' | b'!'..=b',')) {
-        return Head { keyword, flags: Vec::new(), args: rest_start..end };
+    if matches!(bytes.get(rest), Some(b'.'..=b'~' | b'!'..=b',')) {
+        return Head { keyword, flags: Vec::new(), args: rest..end };
     }
-    let (flags, args_start) = flags::read(logical, rest_start..end);
-    Head { keyword, flags, args: args_start..end }
+    let (flags, args) = flags::read(logical, rest..end);
+    Head { keyword, flags, args: args..end }
 }
 
 /// Reads one instruction. `range` is where it stands, heredocs not yet included.
@@ -248,5 +269,21 @@ impl<'i, 's> Line<'i, 's> {
         let help = format!("write what {name} is for, or take the line out");
         reader.wrong("missing-argument", self.place(), message, &help);
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_keyword_is_known_in_any_case() {
+        for (name, keyword) in KEYWORDS {
+            assert_eq!(Keyword::of(name), Some(keyword));
+            assert_eq!(Keyword::of(&name.to_lowercase()), Some(keyword));
+        }
+        for word in ["", "R", "RUNN", "RAN", "FORM", "COPY:", "healthchecks"] {
+            assert_eq!(Keyword::of(word), None, "{word}");
+        }
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn split<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<
 fn legacy<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Pair<'s>> {
     let logical = line.logical();
     let text = line.text();
-    let key = words::blank(text);
+    let key = words::blank(text.as_bytes(), 0);
     if key == text.len() {
         let name = line.name();
         let message = format!("{name} must have two arguments");
@@ -66,7 +66,7 @@ fn legacy<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Pair<'s>> 
         reader.syntax("pair-without-value", line.place(), message, &help);
         return None;
     }
-    let value = key + words::blanks(text.get(key..).unwrap_or_default());
+    let value = words::blanks(text.as_bytes(), key);
     let start = line.args.start;
     Some(Pair {
         key: logical.slice(start..start + key),

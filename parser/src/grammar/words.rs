@@ -6,10 +6,11 @@ use std::ops::Range;
 
 /// What separates the words of an instruction in BuildKit: tab, vertical tab, form feed, carriage return and blank.
 pub(crate) const fn is_blank(byte: u8) -> bool {
-    matches!(byte, b'\t' | 0x0B | 0x0C | b'\r' | b' ')
+    byte <= b' ' && matches!(byte, b'\t' | 0x0B | 0x0C | b'\r' | b' ')
 }
 
 /// Removes white space of any script at the start; quick where there is none.
+#[inline]
 pub(crate) fn trim_start(text: &str) -> &str {
     match text.as_bytes().first() {
         Some(b'!'..=b'~') | None => text,
@@ -17,25 +18,31 @@ pub(crate) fn trim_start(text: &str) -> &str {
     }
 }
 
-/// Removes white space of any script at both ends.
-pub(crate) fn trim(text: &str) -> &str {
-    let text = trim_start(text);
+/// Removes white space of any script at the end; quick where there is none.
+#[inline]
+pub(crate) fn trim_end(text: &str) -> &str {
     match text.as_bytes().last() {
         Some(b'!'..=b'~') | None => text,
         _ => text.trim_end(),
     }
 }
 
-/// Where the first blank of `text` stands, or its end.
+/// Where the first blank stands from `at` on, or the end.
 #[inline]
-pub(crate) fn blank(text: &str) -> usize {
-    text.bytes().position(is_blank).unwrap_or(text.len())
+pub(crate) fn blank(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(|byte| !is_blank(*byte)) {
+        at += 1;
+    }
+    at
 }
 
-/// How many blanks `text` begins with.
+/// Where something else than a blank stands from `at` on, or the end.
 #[inline]
-pub(crate) fn blanks(text: &str) -> usize {
-    text.bytes().position(|byte| !is_blank(byte)).unwrap_or(text.len())
+pub(crate) fn blanks(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(|byte| is_blank(*byte)) {
+        at += 1;
+    }
+    at
 }
 
 /// The words of `args`, split at blanks; quotes mean nothing here.
@@ -44,12 +51,12 @@ pub(crate) fn split<'i, 's>(
     args: Range<usize>,
 ) -> impl Iterator<Item = Text<'s>> + use<'i, 's> {
     let mut at = args.start;
+    let text = logical.text.as_bytes().get(..args.end).unwrap_or_default();
     std::iter::from_fn(move || {
-        let rest = logical.text.get(at..args.end).filter(|rest| !rest.is_empty())?;
-        let len = blank(rest);
-        let word = logical.slice(at..at + len);
-        at += len + blanks(rest.get(len..).unwrap_or_default());
-        Some(word)
+        let start = at;
+        let end = blank(text, start);
+        at = blanks(text, end);
+        (start < at).then(|| logical.slice(start..end))
     })
 }
 

@@ -92,13 +92,9 @@ pub(crate) fn validate(text: &str, escape: char) -> Result<(), WordError> {
 /// Where the first byte of `text` stands that expansion looks at: a dollar sign, a quote or the escape character.
 #[inline]
 pub(crate) fn special(text: &[u8], escape: u8) -> Option<usize> {
-    #[expect(clippy::indexing_slicing, reason = "a constant: out of bounds would not compile")]
-    const SPECIAL: [bool; 256] = {
-        let mut special = [false; 256];
-        (special[b'$' as usize], special[b'"' as usize], special[b'\'' as usize]) = (true, true, true);
-        special
-    };
-    text.iter().position(|byte| SPECIAL.get(*byte as usize).copied().unwrap_or(false) || *byte == escape)
+    let sign = memchr::memchr3(b'$', b'"', b'\'', text);
+    let before = sign.map_or(text, |at| text.get(..at).unwrap_or_default());
+    memchr::memchr(escape, before).or(sign)
 }
 
 /// Reads `text` where it holds nothing but text, escapes, closed quotes, `$name` and `${name}`; says whether it does. Text
