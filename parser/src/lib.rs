@@ -31,7 +31,7 @@ mod suggest;
 pub use edit::Edit;
 pub use grammar::{Arguments, Trigger};
 pub use logical::Logical;
-pub use parse::{MAX_LINE, parse};
+pub use parse::{MAX_LINE, parse, parse_tree};
 pub use source::{LineIndex, Source};
 pub use syntax::Dockerfile;
 pub use text::{Text, TextRange};

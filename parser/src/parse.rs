@@ -15,26 +15,15 @@ pub const MAX_LINE: usize = 65_535;
 /// Reads a Dockerfile. Never fails: what is wrong stands in [`Dockerfile::errors`], and reading goes on after it.
 #[must_use]
 pub fn parse(text: &str) -> Dockerfile<'_> {
-    let file = Dockerfile {
-        text,
-        directives: Vec::new(),
-        escape: '\\',
-        instructions: Vec::with_capacity(text.len() / 72 + 4),
-        comments: Vec::new(),
-        errors: Vec::new(),
-        warnings: Vec::new(),
-    };
-    let mut walk = Walk {
-        text,
-        at: 0,
-        escape: b'\\',
-        file,
-        pieces: Vec::new(),
-        comments_seen: 0,
-        block: 0,
-        longest: None,
-        notes: Notes::default(),
-    };
+    let mut walk = Walk::new(text, Some(Notes::default()));
+    walk.run();
+    walk.finish()
+}
+
+/// The tree of a Dockerfile alone: as [`parse`], but errors of the stage [`ErrorStage::Build`] are not looked for.
+#[must_use]
+pub fn parse_tree(text: &str) -> Dockerfile<'_> {
+    let mut walk = Walk::new(text, None);
     walk.run();
     walk.finish()
 }
@@ -53,7 +42,8 @@ struct Walk<'s> {
     block: usize,
     /// The first line that is longer than BuildKit reads.
     longest: Option<TextRange>,
-    notes: Notes,
+    /// What the checks of stages and values will look at; none where they are not wanted.
+    notes: Option<Notes>,
 }
 
 /// A physical line without its end.
@@ -64,6 +54,20 @@ struct Physical {
 }
 
 impl<'s> Walk<'s> {
+    fn new(text: &'s str, notes: Option<Notes>) -> Self {
+        let file = Dockerfile {
+            text,
+            directives: Vec::new(),
+            escape: '\\',
+            instructions: Vec::with_capacity(text.len() / 72 + 4),
+            comments: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let (at, escape, pieces) = (0, b'\\', Vec::new());
+        Self { text, at, escape, file, pieces, comments_seen: 0, block: 0, longest: None, notes }
+    }
+
     /// Takes the next physical line.
     #[inline]
     fn line(&mut self) -> Option<Physical> {
@@ -97,17 +101,15 @@ impl<'s> Walk<'s> {
     /// Where the text of a line begins, white space before it left out, and its first byte.
     #[inline]
     fn first(&self, line: Physical) -> (usize, Option<u8>) {
-        for (at, byte) in (line.start..).zip(self.bytes(line)) {
-            match byte {
-                b'\t'..=b'\r' | b' ' => {}
-                0x80.. => {
-                    let at = line.end - self.slice(line.start, line.end).trim_start().len();
-                    return (at, self.text.as_bytes().get(at).copied().filter(|_| at < line.end));
-                }
-                byte => return (at, Some(*byte)),
+        let bytes = self.bytes(line);
+        let Some(blanks) = bytes.iter().position(|byte| !matches!(byte, b' ' | b'\t')) else { return (line.end, None) };
+        match bytes.get(blanks) {
+            Some(byte @ b'!'..=b'~') => (line.start + blanks, Some(*byte)),
+            _ => {
+                let at = line.end - self.slice(line.start, line.end).trim_start().len();
+                (at, self.text.as_bytes().get(at).copied().filter(|_| at < line.end))
             }
         }
-        (line.end, None)
     }
 
     /// The end of a line's text before its continuation character, where it has one. Two escape characters are none.
@@ -199,7 +201,9 @@ impl<'s> Walk<'s> {
         let mut instruction = grammar::instruction(logical, TextRange::new(start, end), &mut reader);
         instruction.comments_above = index(above.start)..index(above.end);
         self.heredocs(&mut instruction, errors_before);
-        self.notes.take(index(self.file.instructions.len()), &instruction, escape);
+        if let Some(notes) = &mut self.notes {
+            notes.take(index(self.file.instructions.len()), &instruction, escape);
+        }
         self.comments_seen = self.file.comments.len();
         self.block = self.comments_seen;
         self.file.instructions.push(instruction);
@@ -336,8 +340,10 @@ impl<'s> Walk<'s> {
             self.refuse("line-too-long", range, message, "break the line with continuations, or COPY a file in");
         }
         self.before_stages();
-        let build = check::errors(&self.file, &self.notes);
-        self.file.errors.extend(build);
+        if let Some(notes) = &self.notes {
+            let build = check::errors(&self.file, notes);
+            self.file.errors.extend(build);
+        }
         self.file.errors.sort_by_key(|error| (error.range.start, error.stage));
         self.file
     }

@@ -75,35 +75,63 @@ impl Keyword {
     /// Keywords are not case-sensitive (Dockerfile reference, "Format").
     pub(crate) fn of(word: &str) -> Option<Self> {
         let bytes = word.as_bytes();
-        let first = bytes.first()?.to_ascii_uppercase();
-        let (name, keyword) = match (bytes.len(), first, bytes.get(1)?.to_ascii_uppercase()) {
-            (3, b'R', _) => ("RUN", Self::Run),
-            (3, b'E', _) => ("ENV", Self::Env),
-            (3, b'A', b'R') => ("ARG", Self::Arg),
-            (3, b'A', _) => ("ADD", Self::Add),
-            (3, ..) => ("CMD", Self::Cmd),
-            (4, b'F', _) => ("FROM", Self::From),
-            (4, b'C', _) => ("COPY", Self::Copy),
-            (4, ..) => ("USER", Self::User),
-            (5, b'L', _) => ("LABEL", Self::Label),
-            (5, ..) => ("SHELL", Self::Shell),
-            (6, b'E', _) => ("EXPOSE", Self::Expose),
-            (6, ..) => ("VOLUME", Self::Volume),
-            (7, b'W', _) => ("WORKDIR", Self::Workdir),
-            (7, ..) => ("ONBUILD", Self::Onbuild),
-            (10, b'E', _) => ("ENTRYPOINT", Self::Entrypoint),
-            (10, b'M', _) => ("MAINTAINER", Self::Maintainer),
-            (10, ..) => ("STOPSIGNAL", Self::Stopsignal),
-            (11, ..) => ("HEALTHCHECK", Self::Healthcheck),
+        if bytes.len() > 7 {
+            let long = [
+                ("ENTRYPOINT", Self::Entrypoint),
+                ("HEALTHCHECK", Self::Healthcheck),
+                ("MAINTAINER", Self::Maintainer),
+                ("STOPSIGNAL", Self::Stopsignal),
+            ];
+            return long.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword);
+        }
+        Some(match packed(bytes) {
+            RUN => Self::Run,
+            COPY => Self::Copy,
+            FROM => Self::From,
+            ENV => Self::Env,
+            ADD => Self::Add,
+            ARG => Self::Arg,
+            CMD => Self::Cmd,
+            USER => Self::User,
+            LABEL => Self::Label,
+            SHELL => Self::Shell,
+            EXPOSE => Self::Expose,
+            VOLUME => Self::Volume,
+            WORKDIR => Self::Workdir,
+            ONBUILD => Self::Onbuild,
             _ => return None,
-        };
-        bytes.eq_ignore_ascii_case(name.as_bytes()).then_some(keyword)
+        })
     }
 
     /// Whether `<<` opens a heredoc in it (Dockerfile reference, "Here-Documents").
     pub(crate) fn takes_heredocs(self) -> bool {
         matches!(self, Self::Add | Self::Copy | Self::Run)
     }
+}
+
+const RUN: u64 = packed(b"RUN");
+const COPY: u64 = packed(b"COPY");
+const FROM: u64 = packed(b"FROM");
+const ENV: u64 = packed(b"ENV");
+const ADD: u64 = packed(b"ADD");
+const ARG: u64 = packed(b"ARG");
+const CMD: u64 = packed(b"CMD");
+const USER: u64 = packed(b"USER");
+const LABEL: u64 = packed(b"LABEL");
+const SHELL: u64 = packed(b"SHELL");
+const EXPOSE: u64 = packed(b"EXPOSE");
+const VOLUME: u64 = packed(b"VOLUME");
+const WORKDIR: u64 = packed(b"WORKDIR");
+const ONBUILD: u64 = packed(b"ONBUILD");
+
+/// A word of up to seven letters in upper case as one number; the leading one tells its length.
+const fn packed(mut word: &[u8]) -> u64 {
+    let mut number = 1;
+    while let [first, rest @ ..] = word {
+        number = number << 8 | first.to_ascii_uppercase() as u64;
+        word = rest;
+    }
+    number
 }
 
 /// What an instruction is read with.
@@ -282,7 +310,7 @@ mod tests {
             assert_eq!(Keyword::of(name), Some(keyword));
             assert_eq!(Keyword::of(&name.to_lowercase()), Some(keyword));
         }
-        for word in ["", "R", "RUNN", "RAN", "FORM", "COPY:", "healthchecks"] {
+        for word in ["", "R", "RUNN", "RAN", "FORM", "COPY:", "healthchecks", "\0RUN", "\u{1}WORKDIR"] {
             assert_eq!(Keyword::of(word), None, "{word}");
         }
     }

@@ -64,7 +64,8 @@ pub(crate) fn split<'i, 's>(
 /// and escapes stay in the words. An escape character that ends the text belongs to no word.
 pub(crate) fn quoted(text: &str, args: Range<usize>, escape: char) -> Quoted<'_> {
     let part = text.get(args.clone()).unwrap_or_default();
-    Quoted { part, start: args.start, at: 0, escape: escape as u8 }
+    let classes = if escape == '`' { &BACKTICK } else { &BACKSLASH };
+    Quoted { part, start: args.start, at: 0, classes }
 }
 
 /// See [`quoted`].
@@ -73,7 +74,7 @@ pub(crate) struct Quoted<'t> {
     part: &'t str,
     start: usize,
     at: usize,
-    escape: u8,
+    classes: &'static [Class; 256],
 }
 
 /// What a byte can be to [`Quoted`].
@@ -82,12 +83,13 @@ enum Class {
     Other,
     Space,
     Quote,
+    Escape,
     /// The first byte of a character outside of ASCII that may be white space.
     Wide,
 }
 
-#[expect(clippy::indexing_slicing, reason = "a constant: out of bounds would not compile")]
-const CLASSES: [Class; 256] = {
+#[expect(clippy::indexing_slicing, reason = "for constants: out of bounds would not compile")]
+const fn classes(escape: u8) -> [Class; 256] {
     let mut classes = [Class::Other; 256];
     let mut byte = 0;
     while byte < classes.len() {
@@ -95,18 +97,22 @@ const CLASSES: [Class; 256] = {
             b'\t'..=b'\r' | b' ' => Class::Space,
             b'\'' | b'"' => Class::Quote,
             0xC2 | 0xE1..=0xE3 => Class::Wide,
+            other if other == escape => Class::Escape,
             _ => Class::Other,
         };
         byte += 1;
     }
     classes
-};
-
-fn class(byte: u8) -> Class {
-    CLASSES.get(byte as usize).copied().unwrap_or(Class::Other)
 }
 
+static BACKSLASH: [Class; 256] = classes(b'\\');
+static BACKTICK: [Class; 256] = classes(b'`');
+
 impl Quoted<'_> {
+    fn class(&self, byte: u8) -> Class {
+        self.classes.get(byte as usize).copied().unwrap_or(Class::Other)
+    }
+
     /// The length of the white space at the cursor; 0 where there is none.
     fn space(&self, class: Class) -> usize {
         match class {
@@ -125,30 +131,33 @@ impl Iterator for Quoted<'_> {
 
     fn next(&mut self) -> Option<Range<usize>> {
         let bytes = self.part.as_bytes();
-        while let Some(len) = bytes.get(self.at).map(|byte| self.space(class(*byte))).filter(|len| *len > 0) {
+        while let Some(len) = bytes.get(self.at).map(|byte| self.space(self.class(*byte))).filter(|len| *len > 0) {
             self.at += len;
         }
         let start = self.at;
         let mut end = bytes.len();
         let mut quote = 0;
-        while let Some(byte) = bytes.get(self.at).copied() {
-            if byte == self.escape && quote != b'\'' {
-                match self.part.get(self.at + 1..).and_then(|rest| rest.chars().next()) {
-                    Some(escaped) => self.at += escaped.len_utf8(),
-                    None => end = self.at,
-                }
-            } else {
-                match class(byte) {
-                    Class::Other => {}
-                    Class::Quote if quote == 0 => quote = byte,
-                    Class::Quote if quote == byte => quote = 0,
-                    Class::Quote => {}
-                    class if quote == 0 && self.space(class) > 0 => {
-                        end = self.at;
-                        break;
+        while let Some(rest) = bytes.get(self.at..) {
+            let Some(plain) = rest.iter().position(|byte| self.class(*byte) != Class::Other) else {
+                self.at = bytes.len();
+                break;
+            };
+            self.at += plain;
+            let Some(byte) = bytes.get(self.at).copied() else { break };
+            match self.class(byte) {
+                Class::Quote if quote == 0 => quote = byte,
+                Class::Quote if quote == byte => quote = 0,
+                Class::Escape if quote != b'\'' => {
+                    match self.part.get(self.at + 1..).and_then(|rest| rest.chars().next()) {
+                        Some(escaped) => self.at += escaped.len_utf8(),
+                        None => end = self.at,
                     }
-                    _ => {}
                 }
+                class if quote == 0 && self.space(class) > 0 => {
+                    end = self.at;
+                    break;
+                }
+                _ => {}
             }
             self.at += 1;
         }
