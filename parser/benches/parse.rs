@@ -5,7 +5,7 @@ mod corpus;
 
 use corpus::files;
 use divan::counter::{BytesCount, ItemsCount};
-use plimsoll_parser::parse;
+use plimsoll_parser::{parse, parse_tree};
 
 const TARGET: usize = 50_000_000;
 
@@ -33,22 +33,27 @@ fn joined() -> String {
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn one_tree(bencher: divan::Bencher<'_, '_>) {
     let text = joined();
-    bencher.counter(BytesCount::of_str(&text)).bench(|| divan::black_box(parse(divan::black_box(&text))));
+    bencher.counter(BytesCount::of_str(&text)).bench(|| divan::black_box(parse_tree(divan::black_box(&text))));
 }
 
 /// The files repeated to 50 MB, each a tree of its own that is dropped before the next.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn file_by_file(bencher: divan::Bencher<'_, '_>) {
+    each(bencher, |file| drop(divan::black_box(parse_tree(divan::black_box(file)))));
+}
+
+/// The same, with the errors of a build.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn file_by_file_checked(bencher: divan::Bencher<'_, '_>) {
+    each(bencher, |file| drop(divan::black_box(parse(divan::black_box(file)))));
+}
+
+fn each(bencher: divan::Bencher<'_, '_>, read: impl Fn(&str) + Sync) {
     let files = files();
     let bytes: usize = files.iter().map(String::len).sum();
     let times = TARGET.div_ceil(bytes.max(1));
-    bencher.counter(BytesCount::new(bytes * times)).counter(ItemsCount::new(files.len() * times)).bench(|| {
-        for _ in 0..times {
-            for file in &files {
-                divan::black_box(parse(divan::black_box(file)));
-            }
-        }
-    });
+    let counted = bencher.counter(BytesCount::new(bytes * times)).counter(ItemsCount::new(files.len() * times));
+    counted.bench(|| (0..times).for_each(|_| files.iter().for_each(|file| read(file))));
 }
 
 /// The tokens of the corpus, from trees that are there.

@@ -4,7 +4,7 @@
 mod corpus;
 
 use divan::counter::ItemsCount;
-use plimsoll_parser::parse;
+use plimsoll_parser::{parse, parse_tree};
 
 #[global_allocator]
 static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
@@ -14,11 +14,15 @@ fn main() {
 }
 
 #[divan::bench]
-fn allocations(bencher: divan::Bencher<'_, '_>) {
+fn tree(bencher: divan::Bencher<'_, '_>) {
     let files = corpus::files();
-    bencher.counter(ItemsCount::new(files.len())).bench(|| {
-        for file in &files {
-            divan::black_box(parse(divan::black_box(file)));
-        }
-    });
+    let read = |file: &String| drop(divan::black_box(parse_tree(divan::black_box(file))));
+    bencher.counter(ItemsCount::new(files.len())).bench(|| files.iter().for_each(read));
+}
+
+#[divan::bench]
+fn checked(bencher: divan::Bencher<'_, '_>) {
+    let files = corpus::files();
+    let read = |file: &String| drop(divan::black_box(parse(divan::black_box(file))));
+    bencher.counter(ItemsCount::new(files.len())).bench(|| files.iter().for_each(read));
 }
