@@ -158,9 +158,6 @@ impl<'a> Ladder<'a> {
         if !self.options.only.is_empty() && !named(&self.options.only) {
             return skipped("not among --only");
         }
-        if step.level() > self.options.level {
-            return skipped("needs a proof; the level asked for is safe");
-        }
         let Surroundings { listing, read, available } = self.surroundings;
         let not_applicable = |reason: String| Outcome::NotApplicable { reason };
         let made = step
@@ -168,6 +165,9 @@ impl<'a> Ladder<'a> {
             .map_err(|reason| not_applicable(reason.to_string()))?;
         if made.files == self.files {
             return Err(not_applicable("nothing to do".to_owned()));
+        }
+        if step.level() > self.options.level {
+            return skipped("needs a proof; the level asked for is safe");
         }
         if let Some(error) = breaks(&self.files.dockerfile, &made.files.dockerfile) {
             return Err(not_applicable(format!("the file it writes would not parse: {error}")));

@@ -175,7 +175,7 @@ fn text(report: &Report, paint: Paint) -> String {
         for step in report.steps.iter().filter(|step| step.outcome == "taken") {
             let _ = writeln!(out, "{}  {}", paint.green("+"), step.title);
         }
-        for step in report.steps.iter().filter(|step| step.outcome != "taken") {
+        for step in report.steps.iter().filter(|step| step.outcome == "skipped") {
             let _ = writeln!(out, "{}  {}: {}", paint.dim("-"), step.title, step.reason.as_deref().unwrap_or_default());
         }
         show_diff(&mut out, report, paint);

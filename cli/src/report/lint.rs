@@ -116,7 +116,7 @@ impl miette::Diagnostic for Shown<'_> {
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let range = self.finding.range;
-        let main = LabeledSpan::new_primary_with_span(Some("here".to_owned()), (range.start as usize, range.len()));
+        let main = LabeledSpan::new_primary_with_span(None, (range.start as usize, range.len()));
         let others = self.finding.labels.iter();
         let others = others
             .map(|(range, text)| LabeledSpan::new_with_span(Some(text.clone()), (range.start as usize, range.len())));

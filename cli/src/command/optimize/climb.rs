@@ -13,7 +13,7 @@ use plimsoll_optimizer::ladder::{Ladder, Outcome as Tried, Surroundings};
 use plimsoll_runtime::build::Built;
 use plimsoll_runtime::compare::{Allowed, Comparison};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 /// Text files up to this size are shown to moves.
@@ -243,10 +243,10 @@ fn empty(job: &Job<'_>, id_map: &str) -> Report {
 
 fn finish(job: &Job<'_>, report: &mut Report, files: Files, size: u64, started: Instant) {
     let old = &job.original;
-    let name = job.dockerfile.display().to_string();
+    let name = diff_name(job.dockerfile);
     report.diff = unified(&format!("a/{name}"), &format!("b/{name}"), &old.dockerfile, &files.dockerfile);
     if let Some(ignore) = &files.dockerignore {
-        let name = job.ignore_path.display().to_string();
+        let name = diff_name(&job.ignore_path);
         let before = old.dockerignore.as_deref();
         let old_name = if before.is_some() { format!("a/{name}") } else { "/dev/null".to_owned() };
         report.diff.push_str(&unified(&old_name, &format!("b/{name}"), before.unwrap_or_default(), ignore));
@@ -257,6 +257,15 @@ fn finish(job: &Job<'_>, report: &mut Report, files: Files, size: u64, started: 
     }
     report.result.seconds = started.elapsed().as_secs_f64();
     report.files = ladder::Files { dockerfile: files.dockerfile, dockerignore: files.dockerignore };
+}
+
+/// As `patch -p1` and `git apply` want it: without a leading `./` or `/`.
+fn diff_name(path: &Path) -> String {
+    path.components()
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
+        .collect::<PathBuf>()
+        .display()
+        .to_string()
 }
 
 fn rung(name: &str, title: &str, built: &Built, before: Option<u64>) -> Rung {
