@@ -6,6 +6,7 @@ pub mod context;
 pub mod digest;
 pub mod exec;
 pub mod export;
+pub mod git;
 pub mod image;
 pub mod inspect;
 pub mod layer;

@@ -73,7 +73,10 @@ impl Outcome {
     /// Fails the test unless standard output or standard error has this text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text) || self.stderr.contains(text), "nothing says {text:?}\n{self}");
+        // Messages are wrapped to the width of a terminal.
+        let joined = self.stderr.replace("\n  │ ", " ");
+        let said = self.stdout.contains(text) || self.stderr.contains(text) || joined.contains(text);
+        assert!(said, "nothing says {text:?}\n{self}");
         self
     }
 

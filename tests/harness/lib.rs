@@ -3,12 +3,14 @@
 
 mod account;
 mod command;
+mod git;
 mod needs;
 mod net;
 mod world;
 
 pub use account::Account;
 pub use command::{Outcome, binary};
+pub use git::{GitServer, git};
 pub use needs::{skipped, subordinate_ids, tool, user_namespaces};
 pub use net::network;
 pub use world::World;

@@ -25,7 +25,7 @@ const MAX_SIZE: u64 = 64 << 30;
 
 /// Whether a source of ADD is an address.
 pub(super) fn is_remote(source: &str) -> bool {
-    is_http(source) || source.starts_with("git@") || source.starts_with("git://") || source.starts_with("ssh://")
+    is_http(source) || crate::git::parse(source).is_some()
 }
 
 fn is_http(source: &str) -> bool {
@@ -35,9 +35,6 @@ fn is_http(source: &str) -> bool {
 /// Fetches it.
 pub(super) fn fetch(source: &str, action: &CopyAction, store: &Store) -> Result<Fetched, String> {
     let path = source.split(['?', '#']).next().unwrap_or(source);
-    if !is_http(source) || path.ends_with(".git") {
-        return Err("ADD of a git repository is not supported by this builder; clone it in a RUN".to_owned());
-    }
     let after_host = path.split_once("://").map_or(path, |(_, rest)| rest);
     let name = after_host.split_once('/').map_or("", |(_, path)| path).rsplit('/').next().unwrap_or_default();
     if name.is_empty() && action.destination.ends_with('/') {

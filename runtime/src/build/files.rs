@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::copy::{Copying, copy, land};
 use super::gather::{GatherError, Source, Taking, digest, field, gather};
 use super::upper::{Body, Content, EmptyTree, Made, Manner, Upper};
-use super::{BuildError, Builder, Cached, Done, KEY_VERSION, Place, Result, archive, chain, fetch};
+use super::{BuildError, Builder, Cached, Done, KEY_VERSION, Place, Result, archive, chain, fetch, repository};
 use crate::digest::{Digest, Hasher};
 use crate::image::Layer;
 use crate::layer::LayerError;
@@ -27,6 +27,10 @@ enum Taken {
     Source(Source),
     /// Something fetched.
     Remote(fetch::Fetched),
+    /// A commit that is not fetched yet.
+    Commit(repository::Wanted),
+    /// Its files.
+    Checkout(repository::Checkout),
 }
 
 /// A file tree that is mounted as long as this lives.
@@ -104,7 +108,7 @@ impl Builder<'_> {
             Origin::Context => None,
         };
         let keeps_owners = matches!(origin, Origin::Image { .. });
-        let (taken, key) = {
+        let (mut taken, key) = {
             let tree: &(dyn Tree + Sync) = match (&origin, &mounted) {
                 (Origin::Context, _) => &self.context,
                 (_, Some(mounted)) => &mounted.tree,
@@ -113,6 +117,14 @@ impl Builder<'_> {
             let mut taken = Vec::new();
             let mut hasher = said;
             for source in &action.sources {
+                if action.add
+                    && let Some(parsed) = crate::git::parse(source)
+                {
+                    let wanted = self.repository(source, parsed, action, place)?;
+                    field(&mut hasher, wanted.commit.id.as_bytes());
+                    taken.push(Taken::Commit(wanted));
+                    continue;
+                }
                 if action.add && fetch::is_remote(source) {
                     let fetched = fetch::fetch(source, action, self.store).map_err(|reason| BuildError::Fetch {
                         place: Box::new(place.clone()),
@@ -137,6 +149,11 @@ impl Builder<'_> {
             }
             return Ok(Done { key, cached: true, entry });
         }
+        for taken in &mut taken {
+            if let Taken::Commit(wanted) = taken {
+                *taken = Taken::Checkout(self.checkout(wanted, action, place)?);
+            }
+        }
         let below = self.mounted(parent, place)?;
         let tree: &(dyn Tree + Sync) = match (&origin, &mounted) {
             (Origin::Context, _) => &self.context,
@@ -151,7 +168,12 @@ impl Builder<'_> {
         let mut upper = Upper::new(lower, self.time_of(&taken, !action.inline.is_empty()));
         let mut spools = Vec::new();
         self.fill(&mut upper, tree, action, &taken, &copying, &mut spools, place)?;
-        let entry = self.commit_upper(&key, parent, upper, &[tree], &spools, place)?;
+        let mut trees = vec![tree];
+        trees.extend(taken.iter().filter_map(|taken| match taken {
+            Taken::Checkout(checkout) => Some(&checkout.tree as &(dyn Tree + Sync)),
+            _ => None,
+        }));
+        let entry = self.commit_upper(&key, parent, upper, &trees, &spools, place)?;
         if let Some(quick) = &quick {
             self.store.cache_put(quick, &entry)?;
         }
@@ -174,8 +196,15 @@ impl Builder<'_> {
             path: Path::new("/").join(error.path),
             reason: error.reason,
         };
+        let mut trees = 1;
         for taken in taken {
             match taken {
+                Taken::Commit(_) => {}
+                Taken::Checkout(checkout) => {
+                    copy(upper, &checkout.tree, trees, &checkout.source, &action.destination, copying)
+                        .map_err(refused)?;
+                    trees += 1;
+                }
                 Taken::Source(source) => {
                     if action.add && action.unpack != Some(false) && !source.node.is_dir() {
                         let opened = tree.open(&source.root).map_err(|error| BuildError::Copy {
@@ -316,6 +345,8 @@ impl Builder<'_> {
                     own.into_iter().chain(source.below.iter().map(|below| below.node.mtime.0)).collect::<Vec<_>>()
                 }
                 Taken::Remote(fetched) => vec![fetched.mtime],
+                Taken::Checkout(checkout) => vec![checkout.source.node.mtime.0],
+                Taken::Commit(_) => Vec::new(),
             })
             .max();
         newest.unwrap_or_else(|| self.now())

@@ -12,6 +12,7 @@ mod files;
 mod gather;
 mod options;
 mod progress;
+mod repository;
 mod run;
 mod upper;
 

@@ -420,7 +420,7 @@ fn is_full(path: &Path) -> bool {
 }
 
 /// A path that means itself, wildcards included.
-fn literal(path: &str) -> String {
+pub(super) fn literal(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {
         if matches!(c, '*' | '?' | '[' | '\\') {
