@@ -471,7 +471,7 @@ impl<'m> Run<'m> {
     /// Whether a `cache` or `tmpfs` mount covers `path`: its target is `path` or a directory above it.
     #[must_use]
     pub fn mounts_cache_over(&self, path: &str) -> bool {
-        self.syntax.mounts.iter().any(|mount| {
+        self.syntax.mounts().iter().any(|mount| {
             matches!(mount.kind(), "cache" | "tmpfs")
                 && mount.get(&["target", "dst", "destination"]).is_some_and(|target| {
                     let target = target.trim_end_matches('/');

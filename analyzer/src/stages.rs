@@ -314,7 +314,7 @@ impl Stages {
                         });
                     }
                     Kind::Run(run) => {
-                        for mount in &run.mounts {
+                        for mount in run.mounts() {
                             let Some(name) = mount.get(&["from"]).filter(|name| !name.is_empty()) else { continue };
                             let from = self.source(name);
                             let name_text = name.to_string();

@@ -22,6 +22,6 @@ fuzz_target!(|data: &[u8]| {
         offset += part.len() + 2;
         (file.get(at..at + part.len()).unwrap_or_default(), at)
     });
-    let logical = Logical::joined(parts);
+    let logical = Logical::joined((&file, 0), parts);
     ranges::check_script(&file, &parse(&logical, Dialect::Posix), false);
 });

@@ -216,7 +216,8 @@ impl Needs {
         match &instruction.kind {
             Kind::Copy(copy) | Kind::Add(copy) if copy.from.is_none() => self.add_sources(copy),
             Kind::Run(run) => {
-                let binds = run.mounts.iter().filter(|mount| mount.kind() == "bind" && mount.get(&["from"]).is_none());
+                let binds =
+                    run.mounts().iter().filter(|mount| mount.kind() == "bind" && mount.get(&["from"]).is_none());
                 self.sources
                     .extend(binds.filter_map(|mount| mount.get(&["source", "src"])).map(|source| clean(source)));
                 self.add_command(&run.command);

@@ -36,6 +36,13 @@ fn one_tree(bencher: divan::Bencher<'_, '_>) {
     bencher.counter(BytesCount::of_str(&text)).bench(|| divan::black_box(parse_tree(divan::black_box(&text))));
 }
 
+/// The same, with the errors of a build.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn one_tree_checked(bencher: divan::Bencher<'_, '_>) {
+    let text = joined();
+    bencher.counter(BytesCount::of_str(&text)).bench(|| divan::black_box(parse(divan::black_box(&text))));
+}
+
 /// The files repeated to 50 MB, each a tree of its own that is dropped before the next.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn file_by_file(bencher: divan::Bencher<'_, '_>) {

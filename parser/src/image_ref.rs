@@ -115,22 +115,23 @@ impl fmt::Display for Suffix<'_> {
 /// Whether a text is a short reference of lower case letters, digits and single signs between them, perhaps with a tag.
 /// Nearly all are; this spares them the parser.
 fn is_ordinary(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let mut last = b'/';
+    let mut rest = text.as_bytes();
     let mut tagged = false;
-    for byte in text.bytes() {
-        let fine = match byte {
-            b'/' => !tagged && word(last),
-            b':' => word(last) && !std::mem::replace(&mut tagged, true),
-            b'.' | b'-' => word(last),
-            byte => word(byte),
+    loop {
+        let other = rest.iter().position(|byte| !matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
+        let sign = other.and_then(|at| rest.get(at));
+        let fine = match sign {
+            None => return !rest.is_empty() && text.len() < 64,
+            Some(b'.' | b'-') => true,
+            Some(b'/') => !tagged,
+            Some(b':') => !std::mem::replace(&mut tagged, true),
+            Some(_) => false,
         };
-        if !fine {
+        if other == Some(0) || !fine {
             return false;
         }
-        last = byte;
+        rest = other.and_then(|at| rest.get(at + 1..)).unwrap_or_default();
     }
-    word(last) && text.len() < 64
 }
 
 /// A reference's parts in the text.

@@ -246,7 +246,7 @@ impl<'s> Walk<'s> {
             [(from, to)] => Logical::whole(self.slice(*from, *to), *from),
             pieces => {
                 let part = |(from, to): &(usize, usize)| (text.get(*from..*to).unwrap_or_default(), *from);
-                Logical::joined_exactly(len, pieces.iter().map(part))
+                Logical::joined_exactly((text, 0), len, pieces.iter().map(part))
             }
         };
         if let Some(range) = empty {

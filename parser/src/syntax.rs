@@ -94,7 +94,7 @@ pub struct Heredoc<'s> {
 #[non_exhaustive]
 pub enum Kind<'s> {
     /// `FROM [--platform=] image [AS name]`
-    From(From<'s>),
+    From(Box<From<'s>>),
     /// `RUN [flags] command`
     Run(Run<'s>),
     /// `CMD command`
@@ -104,9 +104,9 @@ pub enum Kind<'s> {
     /// `SHELL ["program", …]`
     Shell(Vec<Text<'s>>),
     /// `COPY [flags] source… destination`
-    Copy(Copy<'s>),
+    Copy(Box<Copy<'s>>),
     /// `ADD [flags] source… destination`
-    Add(Copy<'s>),
+    Add(Box<Copy<'s>>),
     /// `ENV name=value …` or `ENV name value`
     Env(Vec<Pair<'s>>),
     /// `LABEL name=value …` or `LABEL name value`
@@ -151,6 +151,15 @@ pub struct From<'s> {
 /// `RUN`
 #[derive(Clone, Debug)]
 pub struct Run<'s> {
+    /// What is run. For a heredoc script (`RUN <<EOF`) the shell text is the line with the operator; see [`Instruction::heredocs`].
+    pub command: Command<'s>,
+    /// What its flags say, where it has any.
+    pub options: Option<Box<RunOptions<'s>>>,
+}
+
+/// What the flags of a RUN say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions<'s> {
     /// `--mount=`
     pub mounts: Vec<Mount<'s>>,
     /// `--network=`
@@ -159,8 +168,29 @@ pub struct Run<'s> {
     pub security: Option<Text<'s>>,
     /// `--device=`
     pub devices: Vec<Text<'s>>,
-    /// What is run. For a heredoc script (`RUN <<EOF`) the shell text is the line with the operator; see [`Instruction::heredocs`].
-    pub command: Command<'s>,
+}
+
+impl<'s> Run<'s> {
+    /// Its `--mount`s.
+    #[must_use]
+    pub fn mounts(&self) -> &[Mount<'s>] {
+        self.options.as_ref().map_or(&[], |options| &options.mounts)
+    }
+    /// Its `--network`.
+    #[must_use]
+    pub fn network(&self) -> Option<&Text<'s>> {
+        self.options.as_ref()?.network.as_ref()
+    }
+    /// Its `--security`.
+    #[must_use]
+    pub fn security(&self) -> Option<&Text<'s>> {
+        self.options.as_ref()?.security.as_ref()
+    }
+    /// Its `--device`s.
+    #[must_use]
+    pub fn devices(&self) -> &[Text<'s>] {
+        self.options.as_ref().map_or(&[], |options| &options.devices)
+    }
 }
 
 /// One `--mount=key=value,…`

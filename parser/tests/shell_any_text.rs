@@ -132,7 +132,10 @@ proptest! {
             file.push_str("\\\n");
             from = at;
         }
-        let logical = Logical::joined(parts.iter().map(|(range, offset)| (&text[range.clone()], *offset)));
+        let logical = Logical::joined(
+            (&file, 0),
+            parts.iter().map(|(range, offset)| (&file[*offset..*offset + range.len()], *offset)),
+        );
         let whole = Logical::whole(&text, 0);
         let (joined, plain) = (parse(&logical, Dialect::Bash), parse(&whole, Dialect::Bash));
         ranges::check_script(&file, &joined, false);
@@ -152,7 +155,7 @@ proptest! {
 #[test]
 fn found_by_fuzzing() {
     // An operator without a command, its only byte between two continuations.
-    let logical = Logical::joined([(";", 2)]);
+    let logical = Logical::joined(("\\\n;\\\n", 0), [(";", 2)]);
     ranges::check_script("\\\n;\\\n", &parse(&logical, Dialect::Bash), false);
     check("`\\`I=\\`$\\{|\0\0\0\u{15}```L`;\\```");
 }

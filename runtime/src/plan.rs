@@ -494,7 +494,7 @@ impl State {
         }
         said.extend(args.iter().cloned());
         let mut mounts = Vec::new();
-        for mount in &run.mounts {
+        for mount in run.mounts() {
             mounts.push(self.mount(mount, globals)?);
         }
         let action = RunAction {
@@ -502,8 +502,8 @@ impl State {
             env: self.env.clone(),
             cwd: self.cwd().to_owned(),
             user: self.image.config.user.clone(),
-            network: run.network.as_ref().map(|text| text.to_string()),
-            security: run.security.as_ref().map(|text| text.to_string()),
+            network: run.network().map(|text| text.to_string()),
+            security: run.security().map(|text| text.to_string()),
             mounts,
             script,
         };

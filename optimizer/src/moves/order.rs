@@ -156,7 +156,7 @@ fn needs(
 ) -> Needs {
     let Some(chain) = chain else { return Needs::Sources };
     let Kind::Run(run) = &instruction.kind else { return Needs::Sources };
-    if run.mounts.iter().any(|mount| mount.kind() == "bind") {
+    if run.mounts().iter().any(|mount| mount.kind() == "bind") {
         return Needs::Sources;
     }
     let inside =

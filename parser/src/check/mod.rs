@@ -76,7 +76,7 @@ impl Notes {
                 self.froms += 1;
                 true
             }
-            Kind::Run(run) => !run.mounts.is_empty(),
+            Kind::Run(run) => !run.mounts().is_empty(),
             Kind::Copy(copy) | Kind::Add(copy) => {
                 copy.from.is_some()
                     || copy.chmod.is_some()

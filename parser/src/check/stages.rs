@@ -235,7 +235,8 @@ fn takes<'s>(checker: &mut Checker<'_, 's>, graph: &Graph<'_, 's>, stage: usize)
                 }
             }
             Kind::Run(run) => {
-                for from in run.mounts.iter().filter_map(|mount| mount.get(&["from"])).filter(|from| !from.is_empty()) {
+                for from in run.mounts().iter().filter_map(|mount| mount.get(&["from"])).filter(|from| !from.is_empty())
+                {
                     let stage = graph.mounted(from).map(Source::Stage);
                     takes.push((stage.unwrap_or_else(|| Source::Image(from.to_string())), from.range));
                 }

@@ -68,7 +68,7 @@ impl<'s> Step<'_, '_, 's> {
             }
             Kind::Expose(ports) => ports.iter().for_each(|port| self.port(port)),
             Kind::Run(run) => {
-                for mount in &run.mounts {
+                for mount in run.mounts() {
                     mounts::check(self.checker, &self.place, mount);
                 }
             }

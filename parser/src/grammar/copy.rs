@@ -29,7 +29,12 @@ const ADD: [(&str, Takes); 7] = [
 pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Kind<'s>> {
     let (mut sources, json) = match json::array(line.logical(), line.args.clone(), reader)? {
         json::Array::Words { words, .. } => (words, true),
-        json::Array::No => (words::split(line.logical(), line.args.clone()).collect(), false),
+        json::Array::No => {
+            // Nearly all have one source.
+            let mut words = Vec::with_capacity(2);
+            words.extend(words::split(line.logical(), line.args.clone()));
+            (words, false)
+        }
     };
     let destination = sources.pop().filter(|_| !sources.is_empty());
     let Some(destination) = destination else {
@@ -53,7 +58,7 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
         return None;
     }
     sources.retain(|source| !is_heredoc(source));
-    let copy = Copy {
+    let copy = Box::new(Copy {
         sources,
         destination,
         json,
@@ -66,7 +71,7 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
         checksum: flags::value(flags, "checksum"),
         keep_git_dir: flags::switch(flags, "keep-git-dir"),
         unpack: flags::switch(flags, "unpack"),
-    };
+    });
     Some(if is_add { Kind::Add(copy) } else { Kind::Copy(copy) })
 }
 

@@ -29,6 +29,10 @@ pub(super) fn read<'s>(logical: &Logical<'s>, range: Range<usize>) -> (Vec<Flag<
         }
         match flag(logical, at, rest) {
             Ok((after, flag)) => {
+                // Nearly all have one.
+                if flags.is_empty() {
+                    flags.reserve_exact(1);
+                }
                 flags.push(flag);
                 at = text.len() - after.len();
             }

@@ -27,7 +27,7 @@ pub(super) fn read<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<K
         return None;
     }
     let platform = flags::value(line.flags, "platform");
-    Some(Kind::From(From { platform, image, as_keyword, name }))
+    Some(Kind::From(Box::new(From { platform, image, as_keyword, name })))
 }
 
 fn bad_name(name: &Text<'_>, reader: &mut Reader<'_>) {

@@ -5,7 +5,7 @@ use super::{Line, Reader, json};
 use crate::csv;
 use crate::quote::quote;
 use crate::suggest;
-use crate::syntax::{Command, Device, Flag, Kind, Mount, Run};
+use crate::syntax::{Command, Device, Flag, Kind, Mount, Run, RunOptions};
 use crate::text::{Text, TextRange};
 use std::borrow::Cow;
 
@@ -17,8 +17,7 @@ pub(super) fn run<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Ki
     let command = line.command(line.args.clone(), reader)?;
     let flags = line.flags;
     if flags.is_empty() {
-        let (mounts, devices) = (Vec::new(), Vec::new());
-        return Some(Kind::Run(Run { mounts, network: None, security: None, devices, command }));
+        return Some(Kind::Run(Run { command, options: None }));
     }
     if !flags::check(line, &FLAGS, reader) {
         return None;
@@ -36,9 +35,9 @@ pub(super) fn run<'s>(line: &Line<'_, 's>, reader: &mut Reader<'_>) -> Option<Ki
     let security_fine = one_of(security.as_ref(), &["insecure", "sandbox"], reader, "security-mode", |value| {
         format!("security {value} is not valid")
     });
-    (devices_fine && network_fine && security_fine)
-        .then_some(mounts?)
-        .map(|mounts| Kind::Run(Run { mounts, network, security, devices, command }))
+    let mounts = mounts.filter(|_| devices_fine && network_fine && security_fine)?;
+    let options = Some(Box::new(RunOptions { mounts, network, security, devices }));
+    Some(Kind::Run(Run { command, options }))
 }
 
 fn one_of(

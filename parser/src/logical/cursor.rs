@@ -1,49 +1,72 @@
 //! Places of a logical text asked for one after another.
 
-use super::Logical;
+use super::{Logical, Parts, Repr, Stretch};
 use crate::text::{Text, TextRange};
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// Maps places of a logical text into the file; quick when they are asked for more or less in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cursor<'t, 's> {
     logical: &'t Logical<'s>,
+    /// Length of the logical text.
+    len: usize,
+    /// What its pieces were joined to, and where it begins in that.
+    whole: Option<&'t Parts<'s>>,
+    from: usize,
     /// The piece that held the last place asked for: its index, its extent and the way from there to the file.
     index: usize,
     start: usize,
     stop: usize,
     file: usize,
-    text: Option<&'s str>,
+    text: &'s str,
 }
 
 impl<'s> Logical<'s> {
     /// A reader of places in this text.
     #[must_use]
     pub fn cursor(&self) -> Cursor<'_, 's> {
-        let text = match &self.text {
-            Cow::Borrowed(text) => Some(*text),
-            Cow::Owned(_) => None,
+        let len = self.text.len();
+        let (whole, from, text) = match &self.text.0 {
+            Repr::File(text) => (None, 0, *text),
+            Repr::Parts { whole, from, .. } => (Some(&**whole), *from as usize, ""),
         };
-        let mut cursor =
-            Cursor { logical: self, index: 0, start: 0, stop: self.text.len(), file: self.start as usize, text };
-        cursor.take(0);
+        let file = self.start as usize;
+        let mut cursor = Cursor { logical: self, len, whole, from, index: 0, start: 0, stop: len, file, text };
+        cursor.find(0);
         cursor
     }
 }
 
 impl<'s> Cursor<'_, 's> {
+    /// A stretch of the file in which everything of this text stands.
+    #[must_use]
+    pub fn stretch(&self) -> Stretch<'s> {
+        self.whole.map_or((self.text, self.file), |whole| whole.file)
+    }
+
+    /// Makes the piece at `index` the one that is looked into.
     fn take(&mut self, index: usize) {
-        let Some(piece) = self.logical.pieces.get(index) else { return };
+        let Some((whole, piece)) = self.whole.and_then(|whole| Some((whole, whole.pieces.get(index)?))) else { return };
+        // A part of a joined text may begin inside of a piece, and end inside of one.
+        let skip = self.from.saturating_sub(piece.at as usize);
         self.index = index;
-        self.start = piece.at as usize;
-        self.stop = piece.end();
-        self.file = piece.file as usize;
-        self.text = Some(piece.text);
+        self.start = (piece.at as usize + skip).saturating_sub(self.from);
+        self.stop = whole.end(index).saturating_sub(self.from).min(self.len);
+        self.file = piece.file as usize + skip;
+        let (text, base) = whole.file;
+        let place = self.file.saturating_sub(base);
+        self.text = text.get(place..place + self.stop.saturating_sub(self.start)).unwrap_or_default();
+    }
+
+    fn find(&mut self, offset: usize) {
+        let Some(whole) = self.whole else { return };
+        let next = whole.pieces.partition_point(|piece| piece.at as usize <= offset + self.from);
+        self.take(next.saturating_sub(1));
     }
 
     fn seek(&mut self, offset: usize) {
-        if offset >= self.start && offset < self.stop || self.logical.pieces.is_empty() {
+        if offset >= self.start && offset < self.stop || self.whole.is_none() {
             return;
         }
         if offset >= self.stop {
@@ -52,13 +75,12 @@ impl<'s> Cursor<'_, 's> {
                 return;
             }
         }
-        let next = self.logical.pieces.partition_point(|piece| piece.at as usize <= offset);
-        self.take(next.saturating_sub(1));
+        self.find(offset);
     }
 
     /// As [`Logical::offset`].
     pub fn offset(&mut self, offset: usize) -> usize {
-        if offset >= self.logical.text.len() {
+        if offset >= self.len {
             return self.logical.end as usize;
         }
         self.seek(offset);
@@ -80,8 +102,8 @@ impl<'s> Cursor<'_, 's> {
             return Cow::Borrowed("");
         }
         self.seek(range.start);
-        if let (Some(text), Some(start)) = (self.text, range.start.checked_sub(self.start))
-            && let Some(text) = text.get(start..range.end.saturating_sub(self.start))
+        if let Some(start) = range.start.checked_sub(self.start)
+            && let Some(text) = self.text.get(start..range.end.saturating_sub(self.start))
         {
             return Cow::Borrowed(text);
         }
@@ -96,7 +118,7 @@ impl<'s> Cursor<'_, 's> {
             self.seek(at);
             let from = at.checked_sub(self.start)?;
             let to = range.end.min(self.stop).checked_sub(self.start)?;
-            let part = self.text?.get(from..to).filter(|part| !part.is_empty())?;
+            let part = self.text.get(from..to).filter(|part| !part.is_empty())?;
             parts.push((part, self.file + from));
             at += part.len();
         }
@@ -108,8 +130,8 @@ impl<'s> Cursor<'_, 's> {
         if range.start < range.end {
             self.seek(range.start);
             if range.end <= self.stop
-                && let (Some(text), Some(from)) = (self.text, range.start.checked_sub(self.start))
-                && let Some(value) = text.get(from..range.end - self.start)
+                && let Some(from) = range.start.checked_sub(self.start)
+                && let Some(value) = self.text.get(from..range.end - self.start)
             {
                 let start = self.file + from;
                 return Text { value: Cow::Borrowed(value), range: TextRange::new(start, start + value.len()) };
@@ -126,8 +148,9 @@ mod tests {
     #[test]
     fn says_what_the_logical_text_says() {
         let file = "one \\\n# why\n  two \\\n  three";
-        let joined = Logical::joined([(&file[0..4], 0), (&file[12..18], 12), (&file[20..27], 20)]);
-        for logical in [joined, Logical::whole(file, 7)] {
+        let joined = Logical::joined((file, 0), [(&file[0..4], 0), (&file[12..18], 12), (&file[20..27], 20)]);
+        let part = joined.sub(2..15);
+        for logical in [joined, part, Logical::whole(file, 7)] {
             let mut cursor = logical.cursor();
             for start in 0..=logical.text.len() {
                 for end in start..=logical.text.len() {

@@ -178,7 +178,7 @@ impl<'s> Reader<'_, 's> {
             }
         }
         parts.extend(self.cursor.parts(at..to)?);
-        Some(Logical::joined(parts))
+        Some(Logical::joined(self.cursor.stretch(), parts))
     }
 
     /// Where `))` closes what is arithmetic from `from` on; nothing where it turns out to be a command.

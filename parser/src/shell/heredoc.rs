@@ -101,7 +101,7 @@ impl<'s> Reader<'_, 's> {
                 }
                 at = next;
             }
-            return Logical::joined(parts);
+            return Logical::joined(self.cursor.stretch(), parts);
         }
         self.logical.sub(start..end)
     }

@@ -64,7 +64,7 @@ fn body<'s>(file: &'s str, heredoc: &Heredoc<'s>) -> Logical<'s> {
         at += line.len();
         (kept, start)
     });
-    Logical::joined(lines)
+    Logical::joined((file, 0), lines)
 }
 
 /// The line, and behind it each body with its delimiter.
@@ -77,5 +77,5 @@ fn with_bodies<'t, 's>(file: &'s str, line: &'t Logical<'s>, heredocs: &[Heredoc
         let to = heredoc.close.end.max(heredoc.body.range.end) as usize;
         parts.push((file.get(from..to).unwrap_or_default(), from));
     }
-    Cow::Owned(Logical::joined(parts))
+    Cow::Owned(Logical::joined((file, 0), parts))
 }

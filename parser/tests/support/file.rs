@@ -64,7 +64,7 @@ fn of_instruction(instruction: &Instruction<'_>, found: &mut Vec<(&'static str, 
             from.name.iter().chain([&from.image]).chain(&from.platform).for_each(|text| add("from", text));
         }
         Kind::Run(run) => {
-            run.mounts.iter().flat_map(|mount| &mount.options).for_each(|(key, value)| {
+            run.mounts().iter().flat_map(|mount| &mount.options).for_each(|(key, value)| {
                 add("mount", key);
                 value.iter().for_each(|value| add("mount", value));
             });
@@ -73,7 +73,7 @@ fn of_instruction(instruction: &Instruction<'_>, found: &mut Vec<(&'static str, 
         Kind::Cmd(text) | Kind::Entrypoint(text) => command(text, &mut add),
         Kind::Healthcheck(Healthcheck::Cmd { command: text, .. }) => command(text, &mut add),
         Kind::Copy(copy) | Kind::Add(copy) => {
-            let Copy { sources, destination, exclude, .. } = copy;
+            let Copy { sources, destination, exclude, .. } = &**copy;
             sources.iter().chain(exclude).chain([destination]).for_each(|text| add("copy", text));
         }
         Kind::Env(pairs) | Kind::Label(pairs) => {

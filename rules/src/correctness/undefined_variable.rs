@@ -94,7 +94,7 @@ fn words_of<'m>(step: &Step<'m>) -> Vec<(&'m Text<'m>, Form)> {
         Kind::Volume(words) => plain(words),
         Kind::Run(run) => {
             let values =
-                run.mounts.iter().flat_map(|mount| mount.options.iter().filter_map(|(_, value)| value.as_ref()));
+                run.mounts().iter().flat_map(|mount| mount.options.iter().filter_map(|(_, value)| value.as_ref()));
             values.map(|word| (word, Form::Word)).collect()
         }
         _ => Vec::new(),

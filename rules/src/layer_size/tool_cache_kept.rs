@@ -28,7 +28,7 @@ impl Rule for ToolCacheKept {
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
         for run in model.runs() {
             if !run.stage.is_none_or(|stage| model.is_shipped(stage))
-                || run.syntax.mounts.iter().any(|mount| mount.kind() == "cache")
+                || run.syntax.mounts().iter().any(|mount| mount.kind() == "cache")
             {
                 continue;
             }

@@ -52,7 +52,7 @@ impl Rule for UntrustedRegistry {
             }
         }
         for run in model.runs() {
-            for mount in &run.syntax.mounts {
+            for mount in run.syntax.mounts() {
                 if let Some(name) = mount.get(&["from"]).filter(|name| is_image(model, name)) {
                     refuse(name, name.range);
                 }

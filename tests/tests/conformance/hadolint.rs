@@ -72,8 +72,8 @@ fn read(file: &Dockerfile<'_>, instruction: &Instruction<'_>) -> Vec<Value> {
         }
         Kind::Run(run) => {
             command(&run.command, instruction, &mut set);
-            set("mounts", run.mounts.iter().map(|one| mount(one, file.text)).collect());
-            for (key, value) in [("network", &run.network), ("security", &run.security)] {
+            set("mounts", run.mounts().iter().map(|one| mount(one, file.text)).collect());
+            for (key, value) in [("network", run.network()), ("security", run.security())] {
                 value.iter().for_each(|value| set(key, value.as_str().into()));
             }
         }

@@ -66,7 +66,7 @@ fn stated(part: &str, instruction: &Instruction<'_>) -> Option<Value> {
             Some(json!({"shell": shell, "command": command, "files": files.collect::<Value>()}))
         }
         ("device", Kind::Run(run)) => {
-            let device = plimsoll_parser::syntax::Device::of(run.devices.first()?)?;
+            let device = plimsoll_parser::syntax::Device::of(run.devices().first()?)?;
             Some(json!({"name": device.name, "required": device.required}))
         }
         _ => None,
