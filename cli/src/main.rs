@@ -9,8 +9,10 @@ mod exit;
 mod files;
 mod mask;
 mod place;
+mod probes;
 mod proof;
 mod report;
+mod services;
 mod terminal;
 
 use clap::{Parser, Subcommand};

@@ -1,12 +1,16 @@
 //! The proof: two images from one store, run under the same probes, compared in config, tree and behaviour.
 
+use crate::Global;
+use crate::command::build_args::BuildArgs;
 use crate::config::Config;
 use crate::mask;
+use crate::probes::{self, Asked};
+use crate::services::{self, Services, Told};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use plimsoll_runtime::compare::behaviour::{self, Observation, Session};
+use plimsoll_runtime::compare::behaviour::{self, Observation, Root, Session};
 use plimsoll_runtime::compare::{Allowed, Comparison, TreeOptions, compare_configs, compare_trees};
 use plimsoll_runtime::image::Image;
-use plimsoll_runtime::probe::Probe;
+use plimsoll_runtime::probe::{ProbeError, Question};
 use plimsoll_runtime::snapshot::Snapshots;
 use plimsoll_runtime::store::Store;
 use std::time::Duration;
@@ -15,7 +19,8 @@ use std::time::Duration;
 pub struct Prover<'a> {
     snapshots: Snapshots,
     config: &'a Config,
-    probes: Vec<Probe>,
+    services: Services,
+    asked: Vec<Asked>,
     names: Vec<String>,
 }
 
@@ -29,21 +34,27 @@ pub struct Seen {
 impl<'a> Prover<'a> {
     /// With the probes that the configuration names; without any they are found by [`Prover::look`].
     pub fn new(store: &Store, config: &'a Config) -> Result<Self> {
-        if let Some(service) = config.service.first() {
-            return Err(miette!(
-                help = "prove it without its services: give probes that need none",
-                "failed to start the service `{}`: several containers at once cannot be proven yet",
-                service.name
-            ));
-        }
         let snapshots = Snapshots::new(store).into_diagnostic()?;
-        let mut prover = Self { snapshots, config, probes: Vec::new(), names: Vec::new() };
-        for (index, probe) in config.probe.iter().enumerate() {
-            let read = read_probe(probe, index)?;
-            prover.names.push(probe.name.clone().unwrap_or_else(|| read.title()));
-            prover.probes.push(read);
-        }
+        let mut prover =
+            Self { snapshots, config, services: Services::default(), asked: Vec::new(), names: Vec::new() };
+        prover.ask(probes::read_all(config)?);
         Ok(prover)
+    }
+
+    fn ask(&mut self, asked: Vec<Asked>) {
+        self.names = asked.iter().map(|asked| asked.name.clone()).collect();
+        self.asked = asked;
+    }
+
+    /// Makes the images of the services that the configuration names; without this none is started.
+    pub fn with_services(mut self, global: &Global, args: &BuildArgs) -> Result<Self> {
+        self.services = Services::prepare(global, args, self.config, self.snapshots.store())?;
+        Ok(self)
+    }
+
+    /// The services that are started beside every image.
+    pub fn services(&self) -> Vec<Told> {
+        self.services.told()
     }
 
     /// How the probes are called, in order.
@@ -51,46 +62,87 @@ impl<'a> Prover<'a> {
         &self.names
     }
 
-    fn session(&self, root: &std::path::Path, image: &Image) -> Session {
+    fn session(&self, image: &Image) -> Result<Session> {
+        let container = &self.config.container;
+        let root = Root::Layers(self.snapshots.clone(), image.layers.clone());
         let mut session = Session::new(root, image.config.config.clone());
-        session.command.clone_from(&self.config.container.command);
-        session.env = self.config.container.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        if let Some(name) = &container.name {
+            session.app.name.clone_from(name);
+        }
+        session.app.aliases.clone_from(&container.aliases);
+        session.app.command.clone_from(&container.command);
+        session.app.env = container.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let volumes = services::read_volumes(self.config, &container.volumes);
+        (session.app.mounts, session.app.volumes) =
+            volumes.map_err(|what| miette!(help = "docs/configuration.md", "failed to read [container]: {what}"))?;
+        session.services = self.services.beside(&self.snapshots, image)?;
         session.ready_timeout = self.config.optimize.ready_timeout.unwrap_or(Duration::from_secs(60));
         if let Some(longest) = self.config.probe.iter().filter_map(|probe| probe.timeout).max() {
             session.probe_timeout = longest;
         }
-        session
+        Ok(session)
     }
 
     /// Finds probes where none are configured: what is exposed or listens, the health check, the output.
     pub fn look(&mut self, image: &Image) -> Result<()> {
-        if !self.probes.is_empty() {
+        if !self.asked.is_empty() {
             return Ok(());
         }
-        let active = self.snapshots.prepare(&image.layers).into_diagnostic().wrap_err("failed to mount the image")?;
-        self.probes = self
-            .session(active.root(), image)
+        let found = self
+            .session(image)?
             .discover()
-            .map_err(|error| miette!(help = NO_ANSWER, "failed to find out what to ask the container: {error}"))?;
-        self.names = self.probes.iter().map(Probe::title).collect();
+            .map_err(|error| miette!(help = help(&error), "failed to find out what to ask the container: {error}"))?;
+        self.ask(found.into_iter().map(Asked::from).collect());
         Ok(())
     }
 
     /// Starts the image once and asks everything.
     pub fn observe(&self, image: &Image) -> Result<Observation> {
-        let active = self.snapshots.prepare(&image.layers).into_diagnostic().wrap_err("failed to mount the image")?;
-        let session = self.session(active.root(), image);
-        let mut seen = session.observe(&self.probes).map_err(|error| miette!(help = NO_ANSWER, "{error}"))?;
-        for (probe, answer) in self.config.probe.iter().zip(&mut seen.answers) {
-            mask::answer(&mut answer.answer, &probe.ignore);
+        self.observe_once(image)?.map_err(|error| miette!(help = help(&error), "{error}"))
+    }
+
+    fn observe_once(&self, image: &Image) -> Result<Result<Observation, ProbeError>> {
+        let questions: Vec<Question> = self.asked.iter().map(|asked| asked.question.clone()).collect();
+        let mut seen = match self.session(image)?.observe_all(&questions) {
+            Ok(seen) => seen,
+            Err(error) => return Ok(Err(error)),
+        };
+        for (asked, answer) in self.asked.iter().zip(&mut seen.answers) {
+            mask::answer(&mut answer.answer, &asked.ignore);
         }
-        Ok(seen)
+        Ok(Ok(seen))
+    }
+
+    /// A changed image: what it answers, or why it does not. A service that is not its own and fails says nothing about it: once it
+    /// may be chance, twice is an error.
+    fn observe_changed(&self, image: &Image) -> Result<Result<Observation, ProbeError>> {
+        let seen = self.observe_once(image)?;
+        match &seen {
+            Err(error) if self.is_others(error) => {
+                let again = self.observe_once(image)?;
+                match again {
+                    Err(error) if self.is_others(&error) => Err(miette!(help = help(&error), "{error}")),
+                    again => Ok(again),
+                }
+            }
+            _ => Ok(seen),
+        }
+    }
+
+    /// Whether a service that does not run the image under test is to blame.
+    fn is_others(&self, error: &ProbeError) -> bool {
+        match error {
+            ProbeError::Service { name, .. } => !self.services.is_under_test(name),
+            ProbeError::Among { source, .. } => self.is_others(source),
+            ProbeError::Network(_) | ProbeError::Root(_) => true,
+            _ => false,
+        }
     }
 
     /// What the configuration leaves out of the comparison, as reports name it.
     pub fn ignored(&self) -> impl Iterator<Item = String> {
-        let probes = self.names.iter().zip(&self.config.probe);
-        probes.flat_map(|(name, probe)| probe.ignore.iter().map(move |pattern| format!("{pattern} in `{name}`")))
+        let asked = self.asked.iter();
+        asked.flat_map(|asked| asked.ignore.iter().map(move |pattern| format!("{pattern} in `{}`", asked.name)))
     }
 
     /// The original: run twice.
@@ -112,7 +164,7 @@ impl<'a> Prover<'a> {
     /// Compares `changed` with the original, modulo what is allowed.
     pub fn compare(&self, original: &Seen, changed: &Image, allowed: &Allowed) -> Result<Comparison> {
         let mut comparison = self.compare_static(&original.image, changed, allowed)?;
-        match self.observe(changed) {
+        match self.observe_changed(changed)? {
             Ok(observation) => {
                 let seen = behaviour::compare_behaviour(&original.first, Some(&original.second), &observation);
                 comparison.behaviour = seen.differences;
@@ -125,7 +177,7 @@ impl<'a> Prover<'a> {
                 }
             }
             Err(error) => {
-                let total = self.probes.len();
+                let total = self.asked.len();
                 comparison.behaviour = vec![plimsoll_runtime::compare::Difference {
                     subject: "the container".to_owned(),
                     kind: plimsoll_runtime::compare::DifferenceKind::Answer,
@@ -167,34 +219,11 @@ impl<'a> Prover<'a> {
 const NO_ANSWER: &str = "try the image with `plimsoll run`; say what to ask in [[probe]] of plimsoll.toml, and raise \
                          optimize.ready-timeout for a program that starts slowly";
 
-/// A probe of the configuration as the prober takes it.
-fn read_probe(probe: &crate::config::Probe, index: usize) -> Result<Probe> {
-    let number = index + 1;
-    let wrong = |what: &str| {
-        miette!(help = "docs/configuration.md shows each kind", "failed to read [[probe]] number {number}: {what}")
-    };
-    let kinds = [probe.http.is_some(), probe.tcp.is_some(), probe.exec.is_some(), probe.stdout == Some(true)];
-    if kinds.iter().filter(|kind| **kind).count() != 1 {
-        return Err(wrong("exactly one of http, tcp, exec and stdout must be there"));
+fn help(error: &ProbeError) -> &'static str {
+    match error {
+        ProbeError::Service { .. } => "try it with `plimsoll run`; `ready` of [[service]] says what is waited for",
+        ProbeError::Network(error) => error.help().unwrap_or(NO_ANSWER),
+        ProbeError::Among { source, .. } => help(source),
+        _ => NO_ANSWER,
     }
-    if let Some(port) = probe.tcp {
-        return Ok(Probe::Tcp { port });
-    }
-    if let Some(args) = &probe.exec {
-        return Ok(Probe::Exec { args: args.clone() });
-    }
-    let Some(http) = &probe.http else { return Ok(Probe::Output) };
-    let (method, path) = http.split_once(' ').unwrap_or(("GET", http));
-    if !path.trim_start().starts_with('/') || !method.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(wrong("http is a method and a path, such as \"GET /health\""));
-    }
-    Ok(Probe::Http {
-        method: method.to_owned(),
-        port: probe.port.unwrap_or_default(),
-        path: path.trim().to_owned(),
-        headers: probe.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-        body: probe.body.clone(),
-        expect_status: probe.status,
-        expect_body: None,
-    })
 }

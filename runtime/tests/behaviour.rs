@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use plimsoll_runtime::compare::RuntimeConfig;
-use plimsoll_runtime::compare::behaviour::{Session, compare_behaviour};
+use plimsoll_runtime::compare::behaviour::{Member, Ready, Service, Session, compare_behaviour};
 use plimsoll_runtime::exec::{self, Network};
-use plimsoll_runtime::probe::{self, Answer, Probe, ProbeError};
+use plimsoll_runtime::probe::{self, Answer, Probe, ProbeError, Question};
 
 mod common;
 
@@ -26,6 +26,9 @@ const TESTS: &[common::Test] = &[
     ("a health check is run", health_check),
     ("a service that ignores its stop signal is killed at once", deaf_service),
     ("nothing to start", nothing_to_start),
+    ("services are there before the program, each with its own ports", services),
+    ("a service that does not come up is told with what it said", broken_services),
+    ("what runs can be started again", restarted),
     ("a port is forwarded", forwarded),
 ];
 
@@ -68,7 +71,7 @@ fn web_server(_: &Root) {
     assert_eq!(answer.status, 404);
     assert_eq!(ask(&Probe::Tcp { port: 8080 }), Answer::Connected);
     assert_eq!(ask(&Probe::Tcp { port: 81 }), Answer::Failed { reason: "connection refused".to_owned() });
-    let inside = Probe::Exec { args: vec!["sh".to_owned(), "-c".to_owned(), "cat /www/data.json; exit 3".to_owned()] };
+    let inside = Probe::exec(["sh", "-c", "cat /www/data.json; exit 3"]);
     assert_eq!(ask(&inside), Answer::Exec { code: 3, stdout: "{\"a\": 1}".to_owned(), stderr: String::new() });
     // Nothing of it is to be seen on the host's loopback device.
     assert!(std::net::TcpStream::connect("127.0.0.1:8080").is_err());
@@ -142,7 +145,7 @@ fn comparison(_: &Root) {
 fn ends_by_itself(root: &Root) {
     let observe = |script: &str| {
         let mut session = Session::new(root.path(), shell(script, ""));
-        session.env = vec![("WHO".to_owned(), "you".to_owned())];
+        session.app.env = vec![("WHO".to_owned(), "you".to_owned())];
         session.observe(&[Probe::Output]).unwrap()
     };
     let first = observe("echo hello $WHO at $(busybox date +%T); exit 3");
@@ -186,6 +189,79 @@ fn nothing_to_start(root: &Root) {
     let error = session("{\"Entrypoint\":[\"gone\"]}").discover().unwrap_err();
     assert!(error.is_start() && error.to_string().starts_with("failed to run gone: ENOENT"), "{error}");
     assert!(session("{\"Cmd\":[\"true\"],\"User\":\"eve\"}").discover().unwrap_err().is_start());
+}
+
+fn service(name: &str, root: &Root, script: &str, ready: Ready) -> Service {
+    Service { member: Member::new(name, root.path(), shell(script, "")), ready, under_test: false }
+}
+
+fn services(_: &Root) {
+    let (web, store) = (web_root("front\n"), web_root("stored\n"));
+    // Both listen on the same port; the program asks its service in its first instruction.
+    let script = "busybox wget -qO /www/got http://shop:8080/ && echo got it; exec busybox httpd -f -p 8080 -h /www";
+    let mut session = Session::new(web.path(), shell(script, ""));
+    let ready = Ready::Probe(Probe::get(8080, "/"));
+    let mut serving = service("store", &store, SERVE, ready);
+    serving.member.aliases.push("shop".to_owned());
+    serving.under_test = true;
+    let once = service("once", &store, "echo migrated", Ready::Ended);
+    session.services = vec![serving, once];
+    let own = |probe: Probe| Question { service: None, probe };
+    let questions = [
+        own(Probe::get(8080, "/got")),
+        own(Probe::get(8080, "/")),
+        Question { service: Some("store".to_owned()), probe: Probe::get(8080, "/") },
+        Question { service: Some("store".to_owned()), probe: Probe::exec(["busybox", "hostname"]) },
+        own(Probe::exec(["busybox", "wget", "-qO-", "http://store:8080/data.json"])),
+    ];
+    let seen = session.observe_all(&questions).unwrap();
+    let text = |index: usize| match &seen.answers[index].answer {
+        Answer::Http(answer) => String::from_utf8_lossy(&answer.body).into_owned(),
+        Answer::Exec { stdout, .. } => stdout.clone(),
+        other => format!("{other:?}"),
+    };
+    let answers: Vec<String> = (0..5).map(text).collect();
+    assert_eq!(answers, ["stored\n", "front\n", "stored\n", "store\n", "{\"a\": 1}"]);
+    assert_eq!(seen.answers[2].title(), "store: GET :8080/");
+    assert_eq!(seen.stdout, "got it\n");
+    assert_eq!(seen.services[0].stdout, "serving on 8080\n");
+    assert_eq!(seen.listening.len(), 1, "what services listen on is their own: {:?}", seen.listening);
+    let again = session.observe_all(&questions).unwrap();
+    let equal = compare_behaviour(&seen, None, &again);
+    assert_eq!(equal.agreed, (11, 11), "{equal:?}");
+}
+
+fn broken_services(root: &Root) {
+    let mut session = Session::new(root.path(), shell("exec sleep 100", ""));
+    session.ready_timeout = Duration::from_secs(5);
+    session.services = vec![
+        service(
+            "db",
+            root,
+            "echo db is up; exec busybox nc -ll -p 7000 -e cat",
+            Ready::Probe(Probe::Tcp { port: 7000 }),
+        ),
+        service("backend", root, "echo no config >&2; exit 9", Ready::Probe(Probe::Tcp { port: 8081 })),
+    ];
+    let error = session.observe(&[]).unwrap_err().to_string();
+    assert!(error.starts_with("failed to start the service `backend`: failed to reach port 8081"), "{error}");
+    assert!(error.contains("code 9") && error.contains("no config") && error.contains("db is up"), "{error}");
+    session.services.pop();
+    let nobody = Question { service: Some("cache".to_owned()), probe: Probe::Tcp { port: 1 } };
+    let error = session.observe_all(&[nobody]).unwrap_err().to_string();
+    assert!(error.starts_with("failed to ask the service `cache`: there is none"), "{error}");
+}
+
+fn restarted(_: &Root) {
+    let web = web_root("x");
+    let script = "echo started >>/www/starts; exec busybox httpd -f -p 8080 -h /www";
+    let session = Session::new(web.path(), shell(script, ",\"ExposedPorts\":{\"8080/tcp\":{}}"));
+    let seen = session.observe(&[Probe::get(0, "/starts"), Probe::Restart, Probe::get(0, "/starts")]).unwrap();
+    let body = |index: usize| match &seen.answers[index].answer {
+        Answer::Http(answer) => answer.body.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((body(0), &seen.answers[1].answer, body(2)), (8, &Answer::Restarted, 16));
 }
 
 fn forwarded(_: &Root) {

@@ -93,6 +93,14 @@ impl World {
         to
     }
 
+    /// A copy of a folder under this name.
+    pub fn copy(&self, from: &Path, name: &str) -> PathBuf {
+        let to = self.path().join(name);
+        Outcome::of(Command::new("cp").arg("-r").arg(from).arg(&to)).expect(0);
+        self.give_all(&to);
+        to
+    }
+
     /// Makes sure that the store has these base images.
     pub fn bases(&self, names: &[&str]) {
         // Made once by whoever runs the tests; any account only loads them.

@@ -132,6 +132,8 @@ pub struct Optimize {
 pub struct Probe {
     /// How reports call it.
     pub name: Option<String>,
+    /// Which service is asked; nothing for the program itself.
+    pub service: Option<String>,
     /// Method and path.
     pub http: Option<String>,
     /// Port inside the container.
@@ -140,7 +142,7 @@ pub struct Probe {
     pub body: Option<String>,
     /// Request headers.
     pub headers: BTreeMap<String, String>,
-    /// Status that the original must answer.
+    /// Status that the original must answer; of a command, its exit code.
     pub status: Option<u16>,
     /// Port that must accept a connection.
     pub tcp: Option<u16>,
@@ -148,6 +150,12 @@ pub struct Probe {
     pub exec: Option<Vec<String>>,
     /// Compare the process's own output.
     pub stdout: Option<bool>,
+    /// Stop the container and start it again.
+    pub restart: Option<bool>,
+    /// Command run inside just before; it must end with 0.
+    pub before: Option<Vec<String>>,
+    /// Command run inside just after; what it says is compared too.
+    pub after: Option<Vec<String>>,
     /// Patterns of the answer that may differ; `*` stands for anything within a line.
     pub ignore: Vec<String>,
     /// For one answer.
@@ -162,26 +170,59 @@ pub struct Probe {
 pub struct Service {
     /// Host name.
     pub name: String,
+    /// Further host names.
+    pub aliases: Vec<String>,
     /// Image reference.
     pub image: Option<String>,
-    /// Folder with a Dockerfile.
+    /// Folder that is built; neither this nor an image means the image under test.
+    #[serde(alias = "build")]
     pub context: Option<PathBuf>,
+    /// Dockerfile, relative to the folder that is built.
+    pub dockerfile: Option<PathBuf>,
+    /// Replaces the image's entrypoint, and its command.
+    pub entrypoint: Option<Vec<String>>,
     /// Replaces the image's command.
     pub command: Option<Vec<String>>,
     /// Variables.
     pub env: BTreeMap<String, String>,
-    /// Waited for.
+    /// Port that is waited for.
     pub port: Option<u16>,
+    /// What else it is waited for.
+    pub ready: Option<Ready>,
+    /// Paths that outlive a restart, and files of the host to be read: `./seed.sql:/seed.sql`.
+    pub volumes: Vec<String>,
+}
+
+/// `ready = { … }` of a service.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ready {
+    /// Method and path.
+    pub http: Option<String>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// The status it must answer; 200 unless this says otherwise.
+    pub status: Option<u16>,
+    /// A command that must end with 0.
+    pub exec: Option<Vec<String>>,
+    /// The service must have ended with 0.
+    pub ended: bool,
 }
 
 /// `[container]`
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Container {
+    /// Its host name, by which services reach it.
+    pub name: Option<String>,
+    /// Further host names.
+    pub aliases: Vec<String>,
     /// Further variables.
     pub env: BTreeMap<String, String>,
     /// Replaces CMD.
     pub command: Option<Vec<String>>,
+    /// As those of a service.
+    pub volumes: Vec<String>,
 }
 
 fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
@@ -229,6 +270,12 @@ pub fn load(named: Option<&Path>, folder: &Path) -> Result<Config> {
 }
 
 impl Config {
+    /// The file's folder; the current one where there is no file.
+    pub fn folder(&self) -> &Path {
+        let folder = self.path.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+
     /// Which rules run on `path`, and with which options.
     pub fn lint_settings(&self, path: &Path) -> Result<plimsoll_rules::Settings> {
         let mut settings = plimsoll_rules::Settings::default();
@@ -282,8 +329,7 @@ impl Config {
         if overrides.is_empty() {
             return Vec::new();
         }
-        let folder = self.path.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
+        let folder = self.folder();
         let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
         let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let relative = absolute.strip_prefix(&folder).unwrap_or(&absolute).to_string_lossy().into_owned();

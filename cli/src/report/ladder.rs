@@ -32,6 +32,8 @@ pub struct Report {
     pub stand_ins: Vec<String>,
     /// What was asked of every image.
     pub probes: Vec<String>,
+    /// Containers that were started beside every image.
+    pub services: Vec<crate::services::Told>,
     /// Probes on which two runs of the original differ.
     pub flaky: Vec<String>,
     /// The image before.
@@ -226,6 +228,10 @@ fn text(report: &Report, paint: Paint) -> String {
     }
     if !report.probes.is_empty() {
         let _ = writeln!(out, "asked of each: {}", report.probes.join(", "));
+    }
+    if !report.services.is_empty() {
+        let beside: Vec<String> = report.services.iter().map(|s| format!("{} ({})", s.name, s.from)).collect();
+        let _ = writeln!(out, "beside each: {}", beside.join(", "));
     }
     if !report.normalized.is_empty() {
         let _ = writeln!(out, "not compared: {}", report.normalized.join(", "));

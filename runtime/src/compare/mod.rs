@@ -4,7 +4,9 @@
 
 pub mod behaviour;
 mod config;
+mod member;
 mod normalize;
+mod session;
 mod tree;
 
 use serde::Serialize;

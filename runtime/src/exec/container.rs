@@ -361,17 +361,25 @@ fn start(process: &Process) -> Result<(Started, Kept), ExecError> {
     if setup.control_groups.is_empty() {
         namespaces |= libc::CLONE_NEWCGROUP;
     }
+    let mut keep: Vec<BorrowedFd<'_>> = Vec::new();
     if process.network.is_own() {
-        namespaces |= libc::CLONE_NEWNET;
+        match &process.namespace {
+            Some(namespace) => {
+                setup.namespace = Some(namespace.as_raw_fd());
+                keep.push(namespace.as_fd());
+            }
+            None => namespaces |= libc::CLONE_NEWNET,
+        }
     }
     if !process.terminal {
-        return Ok((start_job(process, &Job::Start(setup), namespaces, &[], started)?, kept));
+        return Ok((start_job(process, &Job::Start(setup), namespaces, &keep, started)?, kept));
     }
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
         .map_err(|errno| ExecError::new(SetupStep::Terminal, "a socket", errno))?;
     setup.terminal = Some(theirs.as_raw_fd());
     let bare = Process { stdin: Input::Null, stdout: Output::Null, stderr: Output::Null, ..process.clone() };
-    let mut started = start_job(&bare, &Job::Start(setup), namespaces, &[theirs.as_fd()], started)?;
+    keep.push(theirs.as_fd());
+    let mut started = start_job(&bare, &Job::Start(setup), namespaces, &keep, started)?;
     drop(theirs);
     started.terminal =
         Some(pty::receive(&ours).map_err(|errno| ExecError::new(SetupStep::Terminal, "/dev/pts", errno))?);
@@ -421,6 +429,7 @@ fn setup(process: &Process, points: &mut MountPoints) -> Result<Setup, ExecError
         control_groups: Vec::new(),
         hostname: process.hostname.clone(),
         own_network,
+        namespace: None,
         root: process.root.clone(),
         make_devices: ids.initial && Capabilities(sys::effective_capabilities()).has(MKNOD),
         tty_group: ids.count > TTY_GROUP,

@@ -79,6 +79,9 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
     setsid().map_err(at(SetupStep::Session, "the container"))?;
     umask(Mode::empty());
     sethostname(&setup.hostname).map_err(at(SetupStep::Hostname, &setup.hostname))?;
+    if let Some(namespace) = setup.namespace {
+        setns(sys::inherited(namespace), CloneFlags::CLONE_NEWNET).map_err(at(SetupStep::Join, "the network"))?;
+    }
     if setup.own_network {
         sys::loopback_up().map_err(at(SetupStep::Loopback, "lo"))?;
     }

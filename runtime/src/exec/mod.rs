@@ -15,6 +15,7 @@ mod error;
 mod forward;
 mod init;
 mod mount_points;
+mod network;
 mod process;
 mod pty;
 mod seccomp;
@@ -29,6 +30,7 @@ pub use container::{Container, Outcome, Signals, Status, Stream, run, run_stream
 pub use error::{ExecError, SetupStep};
 pub use forward::Forwarder;
 pub use init::init_if_asked;
+pub use network::{NetworkError, Switch};
 pub use process::{EtcFiles, Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
 pub use user::{User, UserError, lookup as lookup_user};
 

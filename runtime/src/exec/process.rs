@@ -1,6 +1,8 @@
 //! What a process in a container is, as plain data.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,8 @@ pub struct Process {
     pub hostname: String,
     /// Which network the process sees.
     pub network: Network,
+    /// With a network of its own: this namespace, made before, instead of a new one.
+    pub namespace: Option<Arc<OwnedFd>>,
     /// Mounts beyond `/proc`, `/sys` and `/dev`, made in this order.
     pub mounts: Vec<Mount>,
     /// Which files under `/etc` are shown by mounts that leave no trace.
@@ -66,6 +70,7 @@ impl Process {
             user: User::root(),
             hostname: "buildkitsandbox".to_owned(),
             network: Network::Host,
+            namespace: None,
             mounts: Vec::new(),
             etc_files: EtcFiles::Build,
             extra_hosts: Vec::new(),

@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) control_groups: Vec<PathBuf>,
     pub(crate) hostname: String,
     pub(crate) own_network: bool,
+    /// Descriptor of the network namespace to enter.
+    pub(crate) namespace: Option<i32>,
     pub(crate) root: PathBuf,
     /// Device nodes can be made; otherwise the host's are bound.
     pub(crate) make_devices: bool,

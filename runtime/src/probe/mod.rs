@@ -46,7 +46,12 @@ pub enum Probe {
     Exec {
         /// Program and arguments.
         args: Vec<String>,
+        /// The exit code it must have.
+        #[serde(default)]
+        expect_code: Option<i32>,
     },
+    /// The container is stopped and started again; its volumes stay.
+    Restart,
     /// Whole standard output, standard error and exit code of the program itself.
     Output,
 }
@@ -65,20 +70,56 @@ impl Probe {
         }
     }
 
+    /// A command and its arguments.
+    pub fn exec(args: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::Exec { args: args.into_iter().map(Into::into).collect(), expect_code: None }
+    }
+
     /// How a report names it: `GET :8080/items`.
     pub fn title(&self) -> String {
         match self {
             Self::Http { method, port, path, .. } => format!("{method} :{port}{path}"),
             Self::Tcp { port } => format!("tcp :{port}"),
-            Self::Exec { args } => format!("exec {}", args.join(" ")),
+            Self::Exec { args, .. } => format!("exec {}", args.join(" ")),
+            Self::Restart => "restart".to_owned(),
             Self::Output => "output and exit code".to_owned(),
         }
     }
 }
 
+/// A probe and whom it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// A service; nothing for the container under test.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// What is asked.
+    pub probe: Probe,
+}
+
+impl Question {
+    /// How a report names it: `db: tcp :3336`.
+    pub fn title(&self) -> String {
+        title(self.service.as_deref(), &self.probe)
+    }
+}
+
+impl From<Probe> for Question {
+    fn from(probe: Probe) -> Self {
+        Self { service: None, probe }
+    }
+}
+
+fn title(service: Option<&str>, probe: &Probe) -> String {
+    service.map_or_else(|| probe.title(), |service| format!("{service}: {}", probe.title()))
+}
+
 /// What a [`Probe`] got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProbeResult {
+    /// The service that was asked; nothing for the container under test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// What was asked.
     pub probe: Probe,
     /// What came back.
@@ -86,9 +127,28 @@ pub struct ProbeResult {
 }
 
 impl ProbeResult {
+    /// How a report names it.
+    pub fn title(&self) -> String {
+        title(self.service.as_deref(), &self.probe)
+    }
+
     /// What the probe expects of the answer and did not get.
     pub fn unmet(&self) -> Option<String> {
-        let Probe::Http { expect_status, expect_body, .. } = &self.probe else { return None };
+        let (expect_status, expect_body) = match (&self.probe, &self.answer) {
+            (Probe::Http { expect_status, expect_body, .. }, _) => (expect_status, expect_body),
+            (Probe::Exec { expect_code: Some(wanted), .. }, Answer::Exec { code, stdout, stderr })
+                if code != wanted =>
+            {
+                return Some(format!(
+                    "exit code {code} instead of {wanted}{}",
+                    tail((stdout.clone() + stderr).trim_end())
+                ));
+            }
+            (Probe::Tcp { .. } | Probe::Exec { expect_code: Some(_), .. }, Answer::Failed { reason }) => {
+                return Some(reason.clone());
+            }
+            _ => return None,
+        };
         let answer = match &self.answer {
             Answer::Http(answer) => answer,
             Answer::Failed { reason } => return Some(reason.clone()),
@@ -113,6 +173,8 @@ pub enum Answer {
     Http(HttpAnswer),
     /// The connection was accepted.
     Connected,
+    /// The container runs again.
+    Restarted,
     /// A command ended.
     Exec {
         /// Its exit code, 128 and up for signals.
@@ -194,6 +256,34 @@ pub enum ProbeError {
     /// The image says nothing to start.
     #[error("failed to start the image: it has neither entrypoint nor command")]
     NoCommand,
+    /// A service that the program needs.
+    #[error("failed to start the service `{name}`: {source}")]
+    Service {
+        /// Its name.
+        name: String,
+        /// Why not.
+        source: Box<ProbeError>,
+    },
+    /// A probe names a service that is not there.
+    #[error("failed to ask the service `{name}`: there is none of this name")]
+    NoSuchService {
+        /// The name.
+        name: String,
+    },
+    /// The program did not answer, and it is not alone.
+    #[error("{source}{}", logs.iter().map(|(name, lines)| format!("\nlast lines of the service `{name}`:\n{lines}")).collect::<String>())]
+    Among {
+        /// What went wrong.
+        source: Box<ProbeError>,
+        /// The services' names and last lines.
+        logs: Vec<(String, String)>,
+    },
+    /// The containers cannot be joined.
+    #[error("failed to make a network for the services: {0}")]
+    Network(#[from] crate::exec::NetworkError),
+    /// A root filesystem could not be mounted.
+    #[error("failed to mount the image: {0}")]
+    Root(#[from] crate::snapshot::SnapshotError),
     /// The image's user means nobody.
     #[error(transparent)]
     User(crate::exec::UserError),
@@ -209,7 +299,7 @@ fn tail(output: &str) -> String {
 /// Lines of the program's output that an error shows.
 const LAST_LINES: usize = 20;
 
-fn last_lines(container: &Container) -> String {
+pub(crate) fn last_lines(container: &Container) -> String {
     let (stdout, stderr) = container.output_so_far();
     let text = [stdout, stderr].concat();
     let text = String::from_utf8_lossy(&text);
@@ -240,11 +330,13 @@ pub fn ask(container: &mut Container, probe: &Probe, timeout: Duration) -> Resul
             Ok(_) => Answer::Connected,
             Err(error) => Answer::Failed { reason: io_reason(&error) },
         }),
-        Probe::Exec { args } => {
+        Probe::Exec { args, .. } => {
             let mut process = Process::new("/", args.iter().cloned());
             process.env = vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())];
             run_inside(container, process, timeout)
         }
+        // Only whoever knows what the container was started from can do that.
+        Probe::Restart => Ok(Answer::Failed { reason: "it cannot be started again from here".to_owned() }),
         Probe::Output => Ok(match container.wait_timeout(timeout)? {
             Some(outcome) => exec_answer(&outcome),
             None => Answer::Failed { reason: format!("it still runs after {} s", timeout.as_secs()) },

@@ -27,11 +27,12 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     let started = Instant::now();
     let mut builder = Builder::new(job.global, &job.args.build, job.config, job.context, job.dockerfile)?;
     let before = builder.build_step("original", &job.original).wrap_err("the original does not build")?;
-    let mut prover = Prover::new(builder.store(), job.config)?;
+    let mut prover = Prover::new(builder.store(), job.config)?.with_services(job.global, &job.args.build)?;
     builder.say("original: running it twice");
     let seen = prover.original(&before.image)?;
     let mut report = empty(job, id_map);
     report.probes = prover.names().to_vec();
+    report.services = prover.services();
     report.original = rung("original", "original", &before, None);
     let mut climber =
         Climber { job, builder, prover, seen, size: before.image.size(), report, normalized: BTreeSet::new() };
@@ -230,6 +231,7 @@ fn empty(job: &Job<'_>, id_map: &str) -> Report {
         id_map: id_map.to_owned(),
         stand_ins: Vec::new(),
         probes: Vec::new(),
+        services: Vec::new(),
         flaky: Vec::new(),
         original: Rung::unbuilt("original", "original", "taken", ""),
         steps: Vec::new(),
