@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "nothing of a command is public; `pub` marks what its other modules use")]
 
 mod builder;
+mod certificate;
 mod command;
 mod config;
 mod exit;
@@ -63,6 +64,7 @@ enum Command {
     Lint(command::lint::Args),
     Build(command::build::Args),
     Run(command::run::Args),
+    Verify(command::verify::Args),
     Compare(command::compare::Args),
     Inspect(command::inspect::Args),
     Images(command::images::ImagesArgs),
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => command::lint::run(global, args),
         Command::Build(args) => command::build::run(global, args),
         Command::Run(args) => command::run::run(global, args),
+        Command::Verify(args) => command::verify::run(global, args),
         Command::Compare(args) => command::compare::run(global, args),
         Command::Inspect(args) => command::inspect::run(global, args),
         Command::Images(args) => command::images::images(global, args),

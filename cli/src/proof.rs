@@ -5,6 +5,7 @@ use crate::command::build_args::BuildArgs;
 use crate::config::Config;
 use crate::mask;
 use crate::probes::{self, Asked};
+use crate::report::treemap::Node;
 use crate::services::{self, Services, Told};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use plimsoll_runtime::compare::behaviour::{self, Observation, Root, Session};
@@ -214,6 +215,22 @@ impl<'a> Prover<'a> {
         }
         Ok(comparison)
     }
+}
+
+/// The files of an image and their bytes, by folder, as far down as a drawing shows them.
+pub fn bytes_by_path(store: &Store, image: &Image) -> Result<Node> {
+    let snapshots = Snapshots::new(store).into_diagnostic()?;
+    let view = snapshots.view(&image.layers).into_diagnostic().wrap_err("failed to mount the image")?;
+    let mut root = Node { name: "the image".to_owned(), ..Node::default() };
+    for entry in walkdir::WalkDir::new(view.root()).into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file()
+            && let (Ok(path), Ok(metadata)) = (entry.path().strip_prefix(view.root()), entry.metadata())
+        {
+            root.add(&path.to_string_lossy(), metadata.len());
+        }
+    }
+    root.simplify(4, 0.002);
+    Ok(root)
 }
 
 const NO_ANSWER: &str = "try the image with `plimsoll run`; say what to ask in [[probe]] of plimsoll.toml, and raise \

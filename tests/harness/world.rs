@@ -104,7 +104,7 @@ impl World {
     /// Makes sure that the store has these base images.
     pub fn bases(&self, names: &[&str]) {
         // Made once by whoever runs the tests; any account only loads them.
-        let cache = repository().join(".cache/bases");
+        let cache = std::env::var_os("PLIMSOLL_BASES").map_or_else(|| repository().join(".cache/bases"), PathBuf::from);
         let mut make = Command::new(fixture("bases/make"));
         make.args(["--no-load"]).args(names).env("PLIMSOLL_BIN", binary());
         Outcome::of(&mut make).expect(0);

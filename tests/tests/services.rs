@@ -73,8 +73,13 @@ fn the_ladder_of_inventory_ends_proven_and_is_the_same_for_root_and_others() {
         let text = report["files"]["dockerfile"].as_str().expect("a Dockerfile");
         assert!(text.contains("# whom to ask"), "the author's comments are kept:\n{text}");
 
-        // Nothing changed, so nothing is built.
-        let again = climb(&world, &context);
+        // Nothing changed, so nothing is built; and what was compared can be compared again from what was written down.
+        let proof = world.path().join("proof.json").to_string_lossy().into_owned();
+        let again = world.run(&["optimize", &context, "--verify", "--format", "json", "--quiet", "--proof", &proof]);
+        let again = again.expect(0).json();
+        let verified = world.run(&["verify", &proof, "--format", "json", "--quiet"]).expect(0).json();
+        assert_eq!((&verified["same"], &verified["files"]), (&Value::from(true), &Value::from("original")));
+        assert_eq!(verified["after"]["digest"], report["result"]["digest"]);
         assert_eq!(rungs(&again), rungs(&report), "two runs, one ladder");
         assert_eq!(executed(&again), 0, "instructions carried out in a second run");
         ladders.push((account, report));
@@ -132,6 +137,41 @@ fn assert_expected(file: &Path, outcome: Outcome) {
             file.display()
         );
     }
+}
+
+/// A certificate about other files, or of another program, is worth nothing and says so.
+#[test]
+fn a_certificate_that_does_not_fit_is_refused() {
+    let (world, context) = match inventory(Account::current()) {
+        Ok(ready) => ready,
+        Err(reason) => skip!("{reason}"),
+    };
+    let proof = world.path().join("proof.json");
+    let name = proof.to_string_lossy().into_owned();
+    let only = ["--only", "caches-removed"];
+    world.run(&[&["optimize", &context, "--verify", "--quiet", "--proof", &name][..], &only].concat()).expect(0);
+    let text = std::fs::read_to_string(&proof).expect("the certificate was written");
+
+    // A result that serves another page is not the same program, whatever the certificate says.
+    let mut forged: Value = serde_json::from_str(&text).expect("JSON");
+    let worse =
+        forged["result"]["dockerfile"].as_str().expect("a Dockerfile").to_owned() + "\nENV FLASK_APP=other.py\n";
+    forged["result"]["dockerfile"] = worse.into();
+    std::fs::write(&proof, forged.to_string()).expect("own folder");
+    let forged = world.run(&["verify", &name, "--rebuild", "--quiet"]).expect(3);
+    assert!(forged.stdout.contains("FLASK_APP"), "{forged}");
+
+    // The author went on after the proof.
+    std::fs::write(&proof, text).expect("own folder");
+    let dockerfile = Path::new(&context).join("Dockerfile");
+    let changed = std::fs::read_to_string(&dockerfile).expect("a Dockerfile") + "# and then\n";
+    std::fs::write(&dockerfile, changed).expect("own folder");
+    let stale = world.run(&["verify", &name, "--quiet"]).expect(1);
+    assert!(stale.stdout.contains("proves nothing of them"), "{stale}");
+
+    std::fs::write(&proof, "{\"version\": 9}").expect("own folder");
+    let newer = world.run(&["verify", &name]).expect(2);
+    assert!(newer.stderr.contains("version is 9"), "{newer}");
 }
 
 #[test]

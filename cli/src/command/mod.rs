@@ -13,3 +13,4 @@ pub mod optimize;
 pub mod parse;
 pub mod rules;
 pub mod run;
+pub mod verify;

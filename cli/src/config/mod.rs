@@ -20,6 +20,9 @@ pub struct Config {
     /// Where it was read from.
     #[serde(skip)]
     pub path: Option<PathBuf>,
+    /// Its text, where it was a file of this shape.
+    #[serde(skip)]
+    pub text: Option<String>,
     /// `[build]`
     pub build: Build,
     /// `[lint]`
@@ -347,9 +350,14 @@ fn read(path: &Path) -> Result<Config> {
         let config = config.map_err(|error| miette!("failed to read {}: {}", path.display(), error.message()))?;
         return Ok(Config { path: Some(path.to_path_buf()), ..config });
     }
+    parse(text, path)
+}
+
+/// The settings that stand in this text; relative paths in it are meant from the folder of `path`.
+pub fn parse(text: String, path: &Path) -> Result<Config> {
     let mut config: Config = toml::from_str(&text).map_err(|error| {
         let span: SourceSpan = error.span().unwrap_or(0..0).into();
-        let label = miette::LabeledSpan::new_primary_with_span(Some("here".to_owned()), span);
+        let label = miette::LabeledSpan::new_primary_with_span(None, span);
         miette!(
             labels = vec![label],
             help = "docs/configuration.md lists every key",
@@ -363,6 +371,7 @@ fn read(path: &Path) -> Result<Config> {
         config.build.ca_bundle = Some(folder.join(bundle));
     }
     config.path = Some(path.to_path_buf());
+    config.text = Some(text);
     Ok(config)
 }
 

@@ -2,8 +2,10 @@
 
 pub mod compare;
 pub mod finding;
+pub mod html;
 pub mod ladder;
 pub mod lint;
 pub mod progress;
 pub mod source;
 pub mod syntax;
+pub mod treemap;

@@ -149,10 +149,13 @@ pub fn find(name: &str) -> Option<&'static dyn Move> {
 
 /// Where distributions and languages keep what they install: everything a change of base may change.
 fn system_paths() -> Vec<String> {
-    ["bin", "etc", "home", "lib", "lib32", "lib64", "libx32", "opt", "root", "run", "sbin", "srv", "tmp", "usr", "var"]
-        .iter()
-        .flat_map(|top| [format!("/{top}"), format!("/{top}/**")])
-        .collect()
+    [
+        "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt", "proc", "root",
+        "run", "sbin", "srv", "sys", "tmp", "usr", "var",
+    ]
+    .iter()
+    .flat_map(|top| [format!("/{top}"), format!("/{top}/**")])
+    .collect()
 }
 
 /// What commands leave behind that is another each time they run: caches, logs, byte code.

@@ -25,7 +25,10 @@ crate::declare_rule! {
     pub RecommendedPackages {
         id: "recommended-packages", aliases: &["DL3015"], since: "0.1.0",
         group: Group::LayerSize, severity: Severity::Info, fixable: Fixable::Always,
-        may_change: &["/**"],
+        may_change: &[
+            "/bin/**", "/boot/**", "/etc/**", "/lib*/**", "/opt/**", "/root/**", "/run/**", "/sbin/**", "/srv/**",
+            "/tmp/**", "/usr/**", "/var/**",
+        ],
     }
 }
 

@@ -4,14 +4,16 @@ use super::Job;
 use crate::builder::Builder;
 use crate::proof::{Prover, Seen};
 use crate::report::ladder::{self, BuiltIn, Outcome, Report, Rung};
+use crate::report::treemap::Node;
 use crate::terminal;
-use miette::{Result, WrapErr};
+use miette::{IntoDiagnostic, Result, WrapErr};
 use plimsoll_analyzer::context::Listing;
 use plimsoll_optimizer::Files;
 use plimsoll_optimizer::diff::unified;
 use plimsoll_optimizer::ladder::{Ladder, Outcome as Tried, Surroundings};
 use plimsoll_runtime::build::Built;
 use plimsoll_runtime::compare::{Allowed, Comparison};
+use plimsoll_runtime::store::Store;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
@@ -50,6 +52,9 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     report.stand_ins = builder.stand_ins();
     report.normalized = normalized.into_iter().chain(ignored).collect();
     report.result.digest = digest.unwrap_or_else(|| before.image.manifest.to_string());
+    if job.args.format == ladder::Format::Html {
+        report.trees = Some(trees(builder.store(), &report)?);
+    }
     finish(job, &mut report, files, size, started);
     Ok(report)
 }
@@ -111,7 +116,7 @@ impl Climber<'_> {
                 paths: step.may_change.clone(),
             };
             let comparison = self.prove(&step.title, &built, &allowed)?;
-            fill(&mut made, &comparison);
+            fill(&mut made, &comparison, allowed);
             if !comparison.same() {
                 ladder.reject("it does not behave the same");
                 self.keep(made, "dropped");
@@ -141,9 +146,10 @@ impl Climber<'_> {
         let (config, paths): (Vec<String>, Vec<String>) =
             self.job.args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
         let config = config.iter().filter_map(|name| name.strip_prefix("config:")).map(str::to_owned).collect();
-        let comparison = self.prove(&title, &built, &Allowed { config, paths })?;
+        let allowed = Allowed { config, paths };
+        let comparison = self.prove(&title, &built, &allowed)?;
         let mut made = rung("candidate", &title, &built, Some(self.size));
-        fill(&mut made, &comparison);
+        fill(&mut made, &comparison, allowed);
         if comparison.same() {
             self.size = built.image.size();
             let digest = made.digest.clone();
@@ -223,6 +229,15 @@ pub(super) fn unproven(job: &Job<'_>) -> Result<Report> {
     Ok(report)
 }
 
+/// Bytes by path of the original and of the result.
+fn trees(store: &Store, report: &Report) -> Result<(Node, Node)> {
+    let tree = |digest: &str| -> Result<Node> {
+        let image = store.image(&digest.parse().into_diagnostic()?).into_diagnostic()?;
+        crate::proof::bytes_by_path(store, &image)
+    };
+    Ok((tree(report.original.digest.as_deref().unwrap_or_default())?, tree(&report.result.digest)?))
+}
+
 fn empty(job: &Job<'_>, id_map: &str) -> Report {
     Report {
         version: 1,
@@ -240,6 +255,7 @@ fn empty(job: &Job<'_>, id_map: &str) -> Report {
         files: ladder::Files { dockerfile: String::new(), dockerignore: None },
         normalized: Vec::new(),
         written: false,
+        trees: None,
     }
 }
 
@@ -292,11 +308,15 @@ fn rung(name: &str, title: &str, built: &Built, before: Option<u64>) -> Rung {
         }),
         differences: Vec::new(),
         declared: 0,
+        may_change: Vec::new(),
+        config_may_change: Vec::new(),
         notes: Vec::new(),
     }
 }
 
-fn fill(rung: &mut Rung, comparison: &Comparison) {
+fn fill(rung: &mut Rung, comparison: &Comparison, allowed: Allowed) {
+    rung.may_change = allowed.paths;
+    rung.config_may_change = allowed.config;
     rung.agreed = Some(comparison.agreed);
     rung.declared = comparison.declared.len();
     rung.differences = comparison

@@ -2,6 +2,7 @@
 
 mod climb;
 
+use crate::certificate::Certificate;
 use crate::command::build_args::BuildArgs;
 use crate::config::{self, Config};
 use crate::exit::Exit;
@@ -50,11 +51,14 @@ pub struct Args {
     /// Paths (globs, from the root) in which the candidate's image may differ; `config:NAME` for a field of its config
     #[arg(long, value_name = "GLOB", requires = "candidate")]
     may_change: Vec<String>,
+    /// Write what was compared here, as JSON that `plimsoll verify` repeats
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    proof: Option<PathBuf>,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
-    build: BuildArgs,
+    pub build: BuildArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -97,6 +101,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     if args.write && report.steps.iter().any(|step| step.outcome == "taken") && args.candidate.is_none() {
         write(&job, &report)?;
         report.written = true;
+    }
+    if let Some(path) = &args.proof {
+        Certificate::of(&job, &report)?.write(path)?;
     }
     crate::terminal::out!("{}", ladder::render(args.format, &report, global.color.stdout()));
     Ok(exit(&report, args.candidate.is_some()))

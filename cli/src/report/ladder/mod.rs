@@ -1,5 +1,8 @@
 //! The size ladder: what each step saved and whether the program is the same.
 
+mod html;
+
+use crate::report::treemap::Node;
 use crate::terminal::{self, Paint, size};
 use plimsoll_runtime::compare::{Difference, DifferenceKind};
 use serde::Serialize;
@@ -15,6 +18,8 @@ pub enum Format {
     Json,
     /// For a pull request
     Markdown,
+    /// A page that stands alone
+    Html,
 }
 
 /// Everything `optimize` found out. Serialized as it stands: the output's contract.
@@ -50,6 +55,9 @@ pub struct Report {
     pub normalized: Vec<String>,
     /// Whether the files were written.
     pub written: bool,
+    /// Bytes by path, before and after, where somebody wants to see them.
+    #[serde(skip)]
+    pub trees: Option<(Node, Node)>,
 }
 
 /// The new files.
@@ -111,6 +119,12 @@ pub struct Rung {
     pub differences: Vec<Difference>,
     /// What differs as declared; the number of paths alone, they may be thousands.
     pub declared: usize,
+    /// Globs of the paths in which this image may differ from the original.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub may_change: Vec<String>,
+    /// Fields of the config in which it may differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config_may_change: Vec<String>,
     /// What the author should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -143,6 +157,8 @@ impl Rung {
             built: None,
             differences: Vec::new(),
             declared: 0,
+            may_change: Vec::new(),
+            config_may_change: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -153,6 +169,7 @@ pub fn render(format: Format, report: &Report, color: bool) -> String {
     match format {
         Format::Text => text(report, Paint(color)),
         Format::Json => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
+        Format::Html => html::render(report),
         Format::Markdown => markdown(report),
     }
 }
