@@ -10,6 +10,7 @@ pub mod git;
 pub mod image;
 pub mod inspect;
 pub mod layer;
+mod owners;
 pub mod plan;
 pub mod probe;
 pub mod reference;

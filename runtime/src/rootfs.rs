@@ -15,6 +15,8 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 
+use crate::owners;
+
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
@@ -154,13 +156,24 @@ fn nothing_there(error: &io::Error) -> bool {
 }
 
 fn stat_in(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Node> {
-    Ok(Node::from_stat(&fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?))
+    let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    Ok(Node::from_stat(&owned(stat, directory, name.as_bytes())?))
+}
+
+/// With the owner as the layer has it.
+fn owned(mut stat: FileStat, directory: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileStat> {
+    if owners::are_noted()
+        && let Some(note) = owners::note_of(directory, name, stat.st_mode)?
+    {
+        note.correct(&mut stat);
+    }
+    Ok(stat)
 }
 
 impl Tree for DirTree {
     fn node(&self, path: &Path) -> io::Result<Option<Node>> {
         match self.handle(path) {
-            Ok(handle) => Ok(Some(Node::from_stat(&fstat(handle)?))),
+            Ok(handle) => Ok(Some(Node::from_stat(&owned(fstat(&handle)?, handle.as_fd(), b"")?))),
             Err(error) if nothing_there(&error) => Ok(None),
             Err(error) => Err(error),
         }

@@ -68,7 +68,7 @@ impl fmt::Display for IdMap {
 /// Which ID map is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
-    /// Root as root, everybody else with subordinate IDs.
+    /// Root as root, everybody else with subordinate IDs, or with one ID where there are none.
     #[default]
     Auto,
     /// Subordinate IDs, for root too.
@@ -153,6 +153,14 @@ pub fn current() -> Option<IdMap> {
 
 static CURRENT: OnceLock<IdMap> = OnceLock::new();
 
+/// Why [`enter`] made do with one ID, and what to do about it; `None` when it did not, or was asked to.
+pub fn why_one_id() -> Option<&'static (String, Option<String>)> {
+    WHY_ONE_ID.get()
+}
+
+/// Set before the fork, and so known on its other side.
+static WHY_ONE_ID: OnceLock<(String, Option<String>)> = OnceLock::new();
+
 fn choose(kind: Kind) -> Result<IdMap, UsernsError> {
     let (uid, gid) = (geteuid(), getegid());
     if uid.is_root() && kind == Kind::Auto {
@@ -183,8 +191,17 @@ fn choose(kind: Kind) -> Result<IdMap, UsernsError> {
             file,
         })
     };
-    let (uids, gids) = (range("/etc/subuid")?, range("/etc/subgid")?);
-    fork_into(IdMap::Subordinate { uid: uid.as_raw(), gid: gid.as_raw(), uids, gids })
+    let ranges = range("/etc/subuid").and_then(|uids| Ok((uids, range("/etc/subgid")?)));
+    let entered = ranges
+        .and_then(|(uids, gids)| fork_into(IdMap::Subordinate { uid: uid.as_raw(), gid: gid.as_raw(), uids, gids }));
+    match entered {
+        // One's own ID can be mapped by anybody.
+        Err(error @ (UsernsError::NoSubordinateIds { .. } | UsernsError::Helper { .. })) if kind == Kind::Auto => {
+            let _ = WHY_ONE_ID.set((error.to_string(), error.help()));
+            fork_into(IdMap::Single { uid: uid.as_raw(), gid: gid.as_raw() })
+        }
+        other => other,
+    }
 }
 
 /// The largest range of a user, named by login name or number.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::{Account, Outcome, binary, fixture, repository};
+use crate::{Account, Outcome, binary, fixture, repository, subordinate_ids, user_namespaces};
 
 /// Everything one test touches.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub struct World {
     dir: TempDir,
     program: PathBuf,
     store: PathBuf,
+    id_map: Option<&'static str>,
 }
 
 impl World {
@@ -35,7 +36,19 @@ impl World {
             std::fs::copy(binary(), &program).expect("the program can be copied");
         }
         let store = dir.path().join("store");
-        Self { account, dir, program, store }
+        Self { account, dir, program, store, id_map: None }
+    }
+
+    /// Without subordinate IDs, whether the account has them or not.
+    pub fn with_one_id(mut self) -> Self {
+        self.id_map = Some("single");
+        self
+    }
+
+    /// Whether this world can be lived in on this machine; a reason if not.
+    pub fn is_possible(&self) -> Result<(), String> {
+        user_namespaces(&self.account)?;
+        if self.id_map.is_some() { Ok(()) } else { subordinate_ids(&self.account) }
     }
 
     /// Keeps to a store that outlives the test, so that what is dear is built once a machine:
@@ -128,6 +141,10 @@ impl World {
         let mut command = Command::new(&self.program);
         command.current_dir(self.path()).env("PLIMSOLL_STORE", &self.store);
         command.env("NO_COLOR", "1").env_remove("CI").env_remove("PLIMSOLL_CONFIG");
+        match self.id_map {
+            Some(map) => command.env("PLIMSOLL_ID_MAP", map),
+            None => command.env_remove("PLIMSOLL_ID_MAP"),
+        };
         // Behind a proxy that intercepts TLS, steps of a build trust what this machine trusts.
         if std::env::var_os("PLIMSOLL_CA_BUNDLE").is_none()
             && let Some(bundle) = std::env::var_os("SSL_CERT_FILE")

@@ -14,6 +14,22 @@ use std::path::Path;
 #[derive(clap::Args, Debug)]
 pub struct Args {}
 
+const ID_MAP: &str = "ID map";
+
+/// What is true and what cannot be where there is one ID, and how to have more.
+fn explain_one_id() {
+    let line = |text: &str| outln!("{:20}{text}", "");
+    line("calls about owners are answered by a supervisor, and layers have the right owners; what needs a");
+    line("second real ID is not true: a program that gives up root can still read and write what is root's,");
+    line("and /proc shows every process as root's");
+    if let Some((why, help)) = userns::why_one_id() {
+        line(&format!("why: {why}"));
+        if let Some(help) = help {
+            line(&format!("better: {help}"));
+        }
+    }
+}
+
 struct Check {
     name: &'static str,
     result: std::result::Result<String, (String, Option<String>)>,
@@ -27,10 +43,10 @@ pub fn run(global: &Global, _args: Args) -> Result<Exit> {
     checks.push(Check { name: "kernel", result: kernel(release.trim()), needed: true });
     checks.push(Check { name: "newuidmap", result: tool("newuidmap"), needed: false });
     checks.push(Check { name: "newgidmap", result: tool("newgidmap"), needed: false });
-    let entered = userns::enter(userns::Kind::Auto);
+    let entered = userns::enter(place::wanted_map()?);
     let usable = entered.is_ok();
     checks.push(Check {
-        name: "ID map",
+        name: ID_MAP,
         result: entered.map(|map| map.to_string()).map_err(|error| (error.to_string(), error.help())),
         needed: true,
     });
@@ -54,9 +70,15 @@ pub fn run(global: &Global, _args: Args) -> Result<Exit> {
     checks.push(Check { name: "cgroups", result: cgroups(), needed: false });
     let paint = Paint(global.color.stdout());
     let mut fine = true;
+    let one_id = matches!(userns::current(), Some(userns::IdMap::Single { .. }));
     for check in &checks {
         match &check.result {
-            Ok(text) => outln!("{} {:10}  {text}", paint.green("ok     "), check.name),
+            Ok(text) => {
+                outln!("{} {:10}  {text}", paint.green("ok     "), check.name);
+                if check.name == ID_MAP && one_id {
+                    explain_one_id();
+                }
+            }
             Err((why, help)) => {
                 let word = if check.needed { paint.red("FAILED ") } else { paint.yellow("missing") };
                 outln!("{word} {:10}  {why}", check.name);

@@ -12,6 +12,7 @@ use crate::digest::{Digest, Hasher};
 use crate::exec::{self, Capabilities, Mount, MountKind, Network, Process, Seccomp, Security, Status, Stream};
 use crate::image::Layer;
 use crate::layer::LayerError;
+use crate::owners;
 use crate::plan::{DEFAULT_PATH, MountSpec, MountType, RunAction, Sharing};
 use crate::rootfs::{DirTree, resolve};
 use crate::snapshot::{Active, CommitOptions, SnapshotError, View};
@@ -52,6 +53,7 @@ impl Builder<'_> {
             help: Some("make the user in an earlier step, or give numbers".to_owned()),
         })?;
         let mut process = Process::new(active.root(), action.args.iter().cloned());
+        process.upper = Some(active.upper().to_owned());
         process.env.clone_from(&action.env);
         if process.env_value("PATH").is_none() {
             process.env.insert(0, ("PATH".to_owned(), DEFAULT_PATH.to_owned()));
@@ -397,7 +399,7 @@ impl Builder<'_> {
             }
         }
         std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(spec.mode.unwrap_or(0o755)))
-            .and_then(|()| std::os::unix::fs::chown(&fresh, Some(spec.uid), Some(spec.gid)))
+            .and_then(|()| owners::give(&fresh, spec.uid, spec.gid))
             .map_err(io("set owner and mode of", &fresh))?;
         match std::fs::rename(&fresh, &path) {
             Ok(()) => Ok(path),
@@ -441,7 +443,7 @@ fn copy_plain(old: &Path, new: &Path, node: &crate::rootfs::Node) -> std::io::Re
         NodeKind::Symlink => std::os::unix::fs::symlink(std::fs::read_link(old)?, new)?,
         _ => return Ok(()),
     }
-    std::os::unix::fs::lchown(new, Some(node.uid), Some(node.gid))?;
+    owners::give(new, node.uid, node.gid)?;
     if node.kind != NodeKind::Symlink {
         std::fs::set_permissions(new, std::fs::Permissions::from_mode(node.mode))?;
     }

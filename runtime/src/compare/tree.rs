@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::normalize::{NOISE, Noise};
 use super::{Allowed, Difference, DifferenceKind};
 use crate::digest::Digest;
+use crate::owners;
 
 /// How trees are compared.
 #[derive(Debug, Clone, Default)]
@@ -244,9 +245,13 @@ impl Walk<'_> {
         if !left.is_symlink() && mode(&left) != mode(&right) {
             differ(DifferenceKind::Mode, format!("{:04o}", mode(&left)), format!("{:04o}", mode(&right)), 0);
         }
-        let owner = |stat: &Metadata| format!("{}:{}", stat.uid(), stat.gid());
-        if owner(&left) != owner(&right) {
-            differ(DifferenceKind::Owner, owner(&left), owner(&right), 0);
+        let owner = |path: &Path, stat: &Metadata| {
+            let found = owners::owner_of(path, stat).map(|(uid, gid)| format!("{uid}:{gid}"));
+            found.map_err(|source| TreeError { path: path.to_owned(), source })
+        };
+        let (left_owner, right_owner) = (owner(&left_path, &left)?, owner(&right_path, &right)?);
+        if left_owner != right_owner {
+            differ(DifferenceKind::Owner, left_owner, right_owner, 0);
         }
         let (left_attributes, right_attributes) = (attributes(&left_path)?, attributes(&right_path)?);
         if left_attributes != right_attributes {
@@ -340,7 +345,10 @@ fn attributes(path: &Path) -> Result<Vec<(String, Vec<u8>)>, TreeError> {
     let mut found = Vec::new();
     for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let name = String::from_utf8_lossy(name).into_owned();
-        if ["trusted.overlay.", "user.overlay.", "security.selinux"].iter().any(|host| name.starts_with(host)) {
+        if ["trusted.overlay.", "user.overlay.", "user.plimsoll.", "security.selinux"]
+            .iter()
+            .any(|host| name.starts_with(host))
+        {
             continue;
         }
         let mut value = vec![0; 64 << 10];

@@ -24,11 +24,12 @@ use super::cgroup::ControlGroups;
 use super::collect::{Background, Captured, Streams};
 use super::mount_points::{MountPoints, PointKind};
 use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
+use super::supervisor::Supervisor;
 use super::{
     Capabilities, EtcFiles, ExecError, Input, Mount, MountKind, Output, Process, Seccomp, Security, SetupStep, pty,
     sys, terminal,
 };
-use crate::userns;
+use crate::{owners, userns};
 
 /// A running container. Dropping it kills everything in it and removes the mount points that were made for it.
 ///
@@ -48,6 +49,7 @@ pub struct Container {
 struct Kept {
     points: MountPoints,
     groups: ControlGroups,
+    supervisor: Option<Supervisor>,
 }
 
 /// A started process; killed and reaped when dropped.
@@ -323,8 +325,20 @@ impl Container {
     pub fn run_inside(&self, process: &Process) -> Result<Outcome, ExecError> {
         let started = Instant::now();
         let pidfd = self.running.pidfd.as_fd();
-        let job = Job::Join { pidfd: pidfd.as_raw_fd(), own_network: self.own_network, program: program(process) };
-        let started = start_job(process, &job, 0, &[pidfd], started)?;
+        let mut program = program(process);
+        let mut keep = vec![pidfd];
+        let supervised = match owners::are_noted() {
+            true => Some(Supervisor::start(&process.user, process.upper.as_deref())?),
+            false => None,
+        };
+        if let Some((_, socket)) = &supervised {
+            program.supervisor = Some(socket.as_raw_fd());
+            keep.push(socket.as_fd());
+        }
+        let job = Job::Join { pidfd: pidfd.as_raw_fd(), own_network: self.own_network, program };
+        let started = start_job(process, &job, 0, &keep, started)?;
+        // Our end of the child's socket goes, so that the supervisor learns of a child that never came so far.
+        let _supervisor = supervised.map(|(supervisor, _)| supervisor);
         started.running.finish(started.streams, process.limits.time, &mut |_, _| {})
     }
 }
@@ -354,14 +368,21 @@ struct Started {
 
 fn start(process: &Process) -> Result<(Started, Kept), ExecError> {
     let started = Instant::now();
-    let mut kept = Kept { points: MountPoints::default(), groups: ControlGroups::new(&process.limits)? };
+    let mut kept = Kept { groups: ControlGroups::new(&process.limits)?, ..Kept::default() };
     let mut setup = setup(process, &mut kept.points)?;
+    let mut handed = None;
+    if owners::are_noted() {
+        let (supervisor, socket) = Supervisor::start(&process.user, process.upper.as_deref())?;
+        setup.program.supervisor = Some(socket.as_raw_fd());
+        kept.supervisor = Some(supervisor);
+        handed = Some(socket);
+    }
     setup.control_groups = kept.groups.entrances();
     let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     if setup.control_groups.is_empty() {
         namespaces |= libc::CLONE_NEWCGROUP;
     }
-    let mut keep: Vec<BorrowedFd<'_>> = Vec::new();
+    let mut keep: Vec<BorrowedFd<'_>> = handed.iter().map(AsFd::as_fd).collect();
     if process.network.is_own() {
         match &process.namespace {
             Some(namespace) => {
@@ -393,6 +414,7 @@ fn program(process: &Process) -> Program {
         cwd: if process.cwd.is_empty() { "/".to_owned() } else { process.cwd.clone() },
         user: process.user.clone(),
         set_groups: userns::may_set_groups(),
+        supervisor: None,
         bounding: Capabilities(process.capabilities.0 & sys::effective_capabilities()),
         no_new_privileges: process.no_new_privileges,
         filter: process.seccomp == Seccomp::Default,

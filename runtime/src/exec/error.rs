@@ -64,6 +64,8 @@ pub enum SetupStep {
     User,
     /// Install the system call filter.
     Seccomp,
+    /// Answer calls about owners where there is one ID.
+    Supervisor,
     /// Start the program.
     Exec,
     /// Wait for the process.
@@ -135,6 +137,7 @@ impl fmt::Display for ExecError {
             SetupStep::Capabilities => "set capabilities",
             SetupStep::User => "become the user",
             SetupStep::Seccomp => "install the system call filter",
+            SetupStep::Supervisor => "supervise calls about owners with",
             SetupStep::Exec => "run",
             SetupStep::Wait => "wait for",
         };

@@ -20,7 +20,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, chdir, pivot_root, setgroups, sethostname, setresgid, setresuid, setsid};
 
 use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
-use super::{ExecError, MountKind, SetupStep, pty, seccomp, sys};
+use crate::owners::{self, Note};
+
+use super::{ExecError, MountKind, SetupStep, pty, seccomp, supervisor, sys};
 
 type Done<T = ()> = Result<T, ExecError>;
 
@@ -91,7 +93,7 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
     enter_root(&setup.root)?;
     let groups_shown = kernel_mounts(&setup, &sources)?;
     for (number, (wanted, source)) in setup.mounts.iter().zip(&sources.mounts).enumerate() {
-        make_mount(number, wanted, source.as_ref())?;
+        make_mount(number, wanted, source.as_ref(), setup.program.supervisor.is_some())?;
     }
     if setup.sandbox {
         // The host's control groups are not in a `/sys` of our own, nor under those of our own.
@@ -103,7 +105,8 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
         sys::set_read_only(&root, false).map_err(at(SetupStep::ReadOnly, "/"))?;
     }
     if let Some(socket) = setup.terminal {
-        pty::make(&sys::inherited(socket), setup.program.user.uid).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
+        let owner = if setup.program.supervisor.is_some() { 0 } else { setup.program.user.uid };
+        pty::make(&sys::inherited(socket), owner).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
     }
     drop(sources);
     if setup.reaper {
@@ -265,7 +268,8 @@ fn make_file(path: &str, mode: u32, content: &[u8]) -> Result<(), Errno> {
     make().map_err(|error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))
 }
 
-fn make_mount(number: usize, wanted: &super::Mount, source: Option<&OwnedFd>) -> Done {
+/// `noted`: owners are noted, because the kernel knows only one.
+fn make_mount(number: usize, wanted: &super::Mount, source: Option<&OwnedFd>, noted: bool) -> Done {
     let failed = || at(SetupStep::Mount, wanted.target.clone());
     match (&wanted.kind, source) {
         (MountKind::Bind { .. }, Some(tree)) => {
@@ -292,7 +296,12 @@ fn make_mount(number: usize, wanted: &super::Mount, source: Option<&OwnedFd>) ->
             let name = format!("/dev/.plimsoll-{number}");
             let bind = || {
                 make_file(&name, *mode, content)?;
-                nix::unistd::chown(name.as_str(), Some(Uid::from_raw(*uid)), Some(Gid::from_raw(*gid)))?;
+                if noted {
+                    // Files in memory have attributes since Linux 6.6; before, this one is root's.
+                    let _ = owners::set_attribute(name.as_bytes(), Note::owner(*uid, *gid));
+                } else {
+                    nix::unistd::chown(name.as_str(), Some(Uid::from_raw(*uid)), Some(Gid::from_raw(*gid)))?;
+                }
                 let path = CString::new(name.as_str()).map_err(|_| Errno::EINVAL)?;
                 attach(&sys::open_tree(&path, false)?, &wanted.target, wanted.read_only)?;
                 nix::unistd::unlink(name.as_str())
@@ -465,14 +474,22 @@ fn become_program(program: Program, failure: &OwnedFd) -> Result<std::convert::I
         let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
         setgroups(&groups).map_err(user_failed())?;
     }
-    let gid = Gid::from_raw(user.gid);
-    setresgid(gid, gid, gid).map_err(user_failed())?;
+    if program.supervisor.is_none() {
+        let gid = Gid::from_raw(user.gid);
+        setresgid(gid, gid, gid).map_err(user_failed())?;
+    }
+    if let Some(socket) = program.supervisor {
+        // The first of the filters: from here on the supervisor answers this process too.
+        supervisor::submit(&sys::inherited(socket)).map_err(at(SetupStep::Supervisor, "a filter"))?;
+    }
     // The filter needs CAP_SYS_ADMIN, and becoming the user loses it; no call below is refused by the filter.
     if program.filter {
         seccomp::install(program.bounding).map_err(at(SetupStep::Seccomp, "the default profile"))?;
     }
     let uid = Uid::from_raw(user.uid);
-    setresuid(uid, uid, uid).map_err(user_failed())?;
+    if program.supervisor.is_none() {
+        setresuid(uid, uid, uid).map_err(user_failed())?;
+    }
     let keep = if uid.is_root() { program.bounding.0 & sys::effective_capabilities() } else { 0 };
     sys::set_capabilities(keep).map_err(at(SetupStep::Capabilities, "the process"))?;
     // Becoming the user took this away; and whoever waits may be gone by now.

@@ -20,6 +20,7 @@ mod process;
 mod pty;
 mod seccomp;
 mod setup;
+mod supervisor;
 pub(crate) mod sys;
 mod terminal;
 mod user;

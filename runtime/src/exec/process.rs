@@ -14,6 +14,8 @@ use super::{Capabilities, User};
 pub struct Process {
     /// The root filesystem, mounted and writable (unless [`read_only`](Self::read_only)), as an absolute path of the host.
     pub root: PathBuf,
+    /// Where what is written to the root arises as a layer. Owners of links are noted by it where there is one ID.
+    pub upper: Option<PathBuf>,
     /// Program and arguments. A program without a slash is looked for in the `PATH` of [`env`](Self::env), inside the root.
     pub args: Vec<String>,
     /// The environment, exactly this and in this order. Nothing is inherited.
@@ -64,6 +66,7 @@ impl Process {
     pub fn new(root: impl Into<PathBuf>, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             root: root.into(),
+            upper: None,
             args: args.into_iter().map(Into::into).collect(),
             env: Vec::new(),
             cwd: "/".to_owned(),

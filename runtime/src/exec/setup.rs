@@ -64,6 +64,8 @@ pub(crate) struct Program {
     pub(crate) user: User,
     /// Supplementary groups can be set; not in a user namespace of one ID.
     pub(crate) set_groups: bool,
+    /// Descriptor of a socket over which the supervisor gets its end of the filter; the IDs are then left as they are.
+    pub(crate) supervisor: Option<i32>,
     pub(crate) bounding: Capabilities,
     pub(crate) no_new_privileges: bool,
     pub(crate) filter: bool,

@@ -13,20 +13,22 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat};
 use nix::libc;
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, UtimensatFlags};
-use nix::sys::stat::{fchmod, fchmodat, fstatat, futimens, makedev, mkdirat, mknodat, utimensat};
+use nix::sys::stat::{fchmod, fchmodat, futimens, makedev, mkdirat, mknodat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat};
 
+use super::diff::Noted;
 use super::error::{LayerError, file_error};
 use super::lower::{DIRECTORY, Lower};
 use super::overlay::{XattrPrefix, is_kept, is_opaque, is_whiteout};
 use super::reader::{Header, Limits, TarReader};
+use crate::owners::{self, ByPath, Device, Note};
 
 /// Links followed on the way to one entry.
 const MAX_LINKS: usize = 40;
 
 /// What applying a layer did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Entries of the tar.
     pub entries: u64,
@@ -34,6 +36,8 @@ pub struct Applied {
     pub bytes: u64,
     /// Device nodes left out, which only the host's root may make.
     pub devices_left_out: u64,
+    /// Owners that stand nowhere in the directory.
+    pub noted: Noted,
 }
 
 /// Applies the tar in `stream` to the empty directory `root`, to be stacked on `lower` (unpacked layers, topmost first).
@@ -57,6 +61,7 @@ pub fn apply<P: AsRef<Path>>(
         levels: vec![Level { name: Vec::new(), dir: fd, lower }],
         times: HashMap::new(),
         devices_left_out: 0,
+        noted: ByPath::new(),
     };
     let mut reader = TarReader::new(stream, limits);
     while let Some(header) = reader.next()? {
@@ -69,7 +74,7 @@ pub fn apply<P: AsRef<Path>>(
     reader.drain()?;
     tree.rise(0)?;
     let (entries, bytes) = reader.counts();
-    Ok(Applied { entries, bytes, devices_left_out: tree.devices_left_out })
+    Ok(Applied { entries, bytes, devices_left_out: tree.devices_left_out, noted: Noted(tree.noted) })
 }
 
 /// A directory on the way to the current entry.
@@ -88,6 +93,7 @@ struct Tree {
     /// Times of directories, set when they are left.
     times: HashMap<Vec<u8>, i64>,
     devices_left_out: u64,
+    noted: ByPath,
 }
 
 impl Tree {
@@ -159,7 +165,10 @@ impl Tree {
                 let kind = if header.kind == b'3' { SFlag::S_IFCHR } else { SFlag::S_IFBLK };
                 let device = makedev(header.major.into(), header.minor.into());
                 let mut left_out = false;
+                let noted = self.prefix == XattrPrefix::Noted;
                 self.create(name, false, |dir| match mknodat(dir, name, kind, Mode::S_IRUSR, device) {
+                    // A file with a note of what it stands for.
+                    Err(Errno::EPERM) if noted => mknodat(dir, name, SFlag::S_IFREG, Mode::S_IRUSR, 0),
                     Err(Errno::EPERM) => {
                         left_out = true;
                         Ok(())
@@ -191,7 +200,7 @@ impl Tree {
         self.descend(&target, header)?;
         let from = self.top();
         let missing = || LayerError::entry(&header.name, "the file it is a hard link to is not there");
-        match fstatat(&from.dir, last, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        match self.prefix.stat(&from.dir, last) {
             Ok(stat) if is_whiteout(&stat) => return Err(missing()),
             Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => {
                 return Err(LayerError::entry(&header.name, "it is a hard link to a directory"));
@@ -201,7 +210,7 @@ impl Tree {
                 // The file is a lower layer's: it comes up, as overlayfs does it.
                 let found = from.lower.stat(last).map_err(|source| io("inspect", source))?;
                 let Some((stat, below)) = found else { return Err(missing()) };
-                copy_up(below.as_fd(), from.dir.as_fd(), last, &stat, header)?;
+                copy_up(self.prefix, below.as_fd(), from.dir.as_fd(), last, &stat, header)?;
             }
             Err(errno) => return Err(file_error("inspect", ".")(errno)),
         }
@@ -228,7 +237,7 @@ impl Tree {
             Err(errno) => return Err(file_error("create", ".")(errno)),
         }
         let top = self.top();
-        let stat = fstatat(&top.dir, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(file_error("inspect", "."))?;
+        let stat = self.prefix.stat(&top.dir, name).map_err(file_error("inspect", "."))?;
         let was_dir = stat.st_mode & libc::S_IFMT == libc::S_IFDIR;
         if was_dir && is_dir {
             return Ok(());
@@ -256,7 +265,7 @@ impl Tree {
 
     fn whiteout(&mut self, name: &[u8]) -> Result<(), LayerError> {
         let top = self.top();
-        match fstatat(&top.dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        match self.prefix.stat(&top.dir, name) {
             // This layer's own entry stays; it hides what lies below, a directory only when it is opaque.
             Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => {
                 if !top.lower.child(name).map_err(|source| io("open", source))?.is_empty() {
@@ -332,8 +341,7 @@ impl Tree {
             }
             Err(Errno::ENOENT) => {}
             Err(Errno::ENOTDIR | Errno::ELOOP) => {
-                let stat = fstatat(&top.dir, name.as_slice(), AtFlags::AT_SYMLINK_NOFOLLOW)
-                    .map_err(file_error("inspect", "."))?;
+                let stat = self.prefix.stat(&top.dir, name.as_slice()).map_err(file_error("inspect", "."))?;
                 if stat.st_mode & libc::S_IFMT == libc::S_IFLNK {
                     let target = readlinkat(&top.dir, name.as_slice()).map_err(file_error("read", "."))?;
                     return Ok(Some(std::os::unix::ffi::OsStringExt::into_vec(target)));
@@ -377,11 +385,11 @@ impl Tree {
         };
         match below {
             Some((stat, original)) => {
-                like(dir.as_fd(), original.as_fd(), &stat)?;
+                like(self.prefix, dir.as_fd(), original.as_fd(), &stat)?;
                 self.times.insert(path, stat.st_mtime);
             }
             None => {
-                fchown(&dir, Some(Uid::from_raw(0)), Some(Gid::from_raw(0))).map_err(file_error("own", "."))?;
+                own_open(self.prefix, dir.as_fd(), 0, 0).map_err(file_error("own", "."))?;
                 fchmod(&dir, Mode::from_bits_truncate(0o755)).map_err(file_error("set the mode of", "."))?;
                 // No one said when; the layer must look the same whenever it is unpacked.
                 self.times.insert(path, 0);
@@ -423,7 +431,7 @@ impl Tree {
 
     /// Owner, mode and attributes of what is open.
     fn adorn(&self, header: &Header, file: BorrowedFd<'_>) -> Result<(), LayerError> {
-        own(header, fchown(file, Some(Uid::from_raw(header.uid)), Some(Gid::from_raw(header.gid))))?;
+        own(header, own_open(self.prefix, file, header.uid, header.gid))?;
         fchmod(file, Mode::from_bits_truncate(header.mode)).map_err(file_error("set the mode of", "."))?;
         for (name, value) in header.xattrs.iter().filter(|(name, _)| is_kept(name)) {
             set_xattr(file, name, value)?;
@@ -431,11 +439,33 @@ impl Tree {
         Ok(())
     }
 
+    /// Notes the owner of what cannot be opened, and which device a file stands for.
+    fn note(&mut self, header: &Header, name: &[u8]) -> Result<(), LayerError> {
+        let is_device = matches!(header.kind, b'3' | b'4');
+        let number = makedev(header.major.into(), header.minor.into());
+        let device = is_device.then_some(Device { block: header.kind == b'4', number });
+        let note = Note { uid: header.uid, gid: header.gid, device };
+        let mode = if is_device { libc::S_IFREG } else { libc::S_IFLNK };
+        owners::set_note(&self.top().dir, name, mode, note).map_err(|source| io("own", source))?;
+        let path = self.path_of(name);
+        if is_device || note.is_plain() {
+            self.noted.remove(&path)
+        } else {
+            self.noted.insert(path, note)
+        };
+        Ok(())
+    }
+
     /// Owner, mode and time of what cannot be opened.
-    fn adorn_by_name(&self, header: &Header, name: &[u8]) -> Result<(), LayerError> {
+    fn adorn_by_name(&mut self, header: &Header, name: &[u8]) -> Result<(), LayerError> {
+        if self.prefix == XattrPrefix::Noted {
+            self.note(header, name)?;
+        }
         let dir = &self.top().dir;
-        let (uid, gid) = (Uid::from_raw(header.uid), Gid::from_raw(header.gid));
-        own(header, fchownat(dir, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW))?;
+        if self.prefix != XattrPrefix::Noted {
+            let (uid, gid) = (Uid::from_raw(header.uid), Gid::from_raw(header.gid));
+            own(header, fchownat(dir, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW))?;
+        }
         if header.kind != b'2' {
             // Nobody else writes here: the node cannot have become a link.
             let mode = Mode::from_bits_truncate(header.mode);
@@ -444,6 +474,15 @@ impl Tree {
         let time = TimeSpec::new(header.mtime, 0);
         utimensat(dir, name, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(file_error("set the time of", "."))
     }
+}
+
+/// Makes this the owner of what is open.
+fn own_open(prefix: XattrPrefix, file: BorrowedFd<'_>, uid: u32, gid: u32) -> nix::Result<()> {
+    if prefix != XattrPrefix::Noted {
+        return fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+    }
+    owners::set_note(file, b"", libc::S_IFREG, Note::owner(uid, gid))
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))
 }
 
 fn own(header: &Header, result: nix::Result<()>) -> Result<(), LayerError> {
@@ -500,6 +539,7 @@ fn write_content<R: Read>(file: &OwnedFd, header: &Header, reader: &mut TarReade
 }
 
 fn copy_up(
+    prefix: XattrPrefix,
     below: BorrowedFd<'_>,
     dir: BorrowedFd<'_>,
     name: &[u8],
@@ -516,14 +556,19 @@ fn copy_up(
     let mut source = std::fs::File::from(from);
     let mut sink = std::fs::File::from(to);
     std::io::copy(&mut source, &mut sink).map_err(|source| io("copy", source))?;
-    like(sink.as_fd(), source.as_fd(), stat)?;
+    like(prefix, sink.as_fd(), source.as_fd(), stat)?;
     let time = TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec);
     futimens(&sink, &time, &time).map_err(file_error("set the time of", "."))
 }
 
 /// Owner, mode and attributes as `original` has them.
-fn like(file: BorrowedFd<'_>, original: BorrowedFd<'_>, stat: &libc::stat) -> Result<(), LayerError> {
-    fchown(file, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid))).map_err(file_error("own", "."))?;
+fn like(
+    prefix: XattrPrefix,
+    file: BorrowedFd<'_>,
+    original: BorrowedFd<'_>,
+    stat: &libc::stat,
+) -> Result<(), LayerError> {
+    own_open(prefix, file, stat.st_uid, stat.st_gid).map_err(file_error("own", "."))?;
     fchmod(file, Mode::from_bits_truncate(stat.st_mode & 0o7777)).map_err(file_error("set the mode of", "."))?;
     for (name, value) in super::overlay::kept_xattrs(original).map_err(file_error("read the attributes of", "."))? {
         set_xattr(file, &name, &value)?;

@@ -11,14 +11,15 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat};
+use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::libc;
-use nix::sys::stat::{Mode, fstatat, major, minor};
+use nix::sys::stat::{Mode, major, minor};
 
 use super::error::{LayerError, file_error};
 use super::lower::{DIRECTORY, Lower, list};
 use super::overlay::{XattrPrefix, Xattrs, is_opaque, is_whiteout, kept_xattrs};
 use super::writer::{Entry, Kind, TarWriter};
+use crate::owners::{self, ByPath, Note};
 
 /// No path of a container can be deeper than this and still be used.
 const MAX_DEPTH: usize = 2048;
@@ -36,22 +37,33 @@ pub fn write_diff<W: Write, P: AsRef<Path>>(
     lower: &[P],
     options: DiffOptions,
     writer: &mut TarWriter<W>,
-) -> Result<(), LayerError> {
+) -> Result<Noted, LayerError> {
     let root = open(upper, DIRECTORY, Mode::empty()).map_err(file_error("open", upper))?;
     let names = list(&root).map_err(|source| LayerError::Io { action: "list", path: upper.to_owned(), source })?;
     let opaque = is_opaque(&root, options.prefix).unwrap_or(false);
     if names.is_empty() && !opaque {
-        return Ok(());
+        return Ok(Noted::default());
     }
     let lower = Lower::open(lower, options.prefix).map_err(|source| LayerError::Io {
         action: "open a layer below",
         path: upper.to_owned(),
         source,
     })?;
-    let mut walk =
-        Walk { writer, prefix: options.prefix, path: Vec::new(), links: HashMap::new(), waiting: Vec::new() };
-    walk.dir(&root, names, &lower, opaque, 0)
+    let mut walk = Walk {
+        writer,
+        prefix: options.prefix,
+        path: Vec::new(),
+        links: HashMap::new(),
+        waiting: Vec::new(),
+        noted: ByPath::new(),
+    };
+    walk.dir(&root, names, &lower, opaque, 0)?;
+    Ok(Noted(walk.noted))
 }
+
+/// Owners in the upper directory that stand nowhere in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Noted(pub(crate) ByPath);
 
 struct Walk<'w, W: Write> {
     writer: &'w mut TarWriter<W>,
@@ -62,6 +74,7 @@ struct Walk<'w, W: Write> {
     links: HashMap<(u64, u64), Vec<u8>>,
     /// Unchanged directories down to here that were not written yet.
     waiting: Vec<Waiting>,
+    noted: ByPath,
 }
 
 struct Waiting {
@@ -112,8 +125,11 @@ impl<W: Write> Walk<'_, W> {
         opaque: bool,
         depth: usize,
     ) -> Result<(), LayerError> {
-        let stat = fstatat(upper, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(|errno| self.errno("inspect", errno))?;
+        let mut stat = self.prefix.stat(upper, name).map_err(|errno| self.errno("inspect", errno))?;
         let below = lower.stat(name).map_err(|source| self.error("inspect", source))?;
+        if self.prefix == XattrPrefix::Noted && !owners::has_attributes(stat.st_mode) {
+            self.note(upper, name, &mut stat, below.map(|(stat, _)| stat))?;
+        }
         if is_whiteout(&stat) {
             return if below.is_some() { self.whiteout() } else { Ok(()) };
         }
@@ -156,6 +172,32 @@ impl<W: Write> Walk<'_, W> {
                 self.node(upper, name, &stat, kind)
             }
         }
+    }
+
+    /// What is no file and no directory tells its owner nowhere else. Of what only came up from the layers below, nothing is
+    /// known yet.
+    fn note(
+        &mut self,
+        upper: &OwnedFd,
+        name: &[u8],
+        stat: &mut libc::stat,
+        below: Option<libc::stat>,
+    ) -> Result<(), LayerError> {
+        // A device that a note stands for is a file, whose note is in its attributes.
+        if is_whiteout(stat) || matches!(stat.st_mode & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK) {
+            return Ok(());
+        }
+        let known = owners::note_of(upper, name, stat.st_mode).map_err(|source| self.error("inspect", source))?;
+        if let Some(old) = below
+            && known.is_none()
+            && old.st_mode & libc::S_IFMT == stat.st_mode & libc::S_IFMT
+        {
+            (stat.st_uid, stat.st_gid) = (old.st_uid, old.st_gid);
+        }
+        if (stat.st_uid, stat.st_gid) != (0, 0) {
+            self.noted.insert(self.path.clone(), Note::owner(stat.st_uid, stat.st_gid));
+        }
+        Ok(())
     }
 
     fn node(&mut self, upper: &OwnedFd, name: &[u8], stat: &libc::stat, kind: u32) -> Result<(), LayerError> {

@@ -50,7 +50,7 @@ impl Lower {
     /// What `name` is in here, and in which of the layers; none when it is not, or removed.
     pub(crate) fn stat(&self, name: &[u8]) -> io::Result<Option<(libc::stat, &OwnedFd)>> {
         for dir in &self.dirs {
-            match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            match self.prefix.stat(dir, name) {
                 Ok(stat) if is_whiteout(&stat) => return Ok(None),
                 Ok(stat) => return Ok(Some((stat, dir))),
                 Err(Errno::ENOENT) => {}

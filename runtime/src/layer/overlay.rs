@@ -12,21 +12,42 @@ pub enum XattrPrefix {
     Trusted,
     /// `user.overlay.`
     User,
+    /// `user.overlay.`, in a namespace of one ID: the owners of files are noted beside them.
+    Noted,
 }
 
 impl XattrPrefix {
     /// What this process must use, by its user namespace.
     pub fn here() -> XattrPrefix {
         let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-        if map.split_whitespace().eq(["0", "0", "4294967295"]) { XattrPrefix::Trusted } else { XattrPrefix::User }
+        if map.split_whitespace().eq(["0", "0", "4294967295"]) {
+            XattrPrefix::Trusted
+        } else if crate::owners::are_noted() {
+            XattrPrefix::Noted
+        } else {
+            XattrPrefix::User
+        }
     }
 
     /// The attribute of a directory that hides what lower layers have in it.
     pub fn opaque(self) -> &'static str {
         match self {
             XattrPrefix::Trusted => "trusted.overlay.opaque",
-            XattrPrefix::User => "user.overlay.opaque",
+            XattrPrefix::User | XattrPrefix::Noted => "user.overlay.opaque",
         }
+    }
+
+    /// What `name` in `dir` is, links not followed, its owner as its layer has it.
+    pub(crate) fn stat(self, dir: impl AsFd, name: &[u8]) -> nix::Result<nix::libc::stat> {
+        let mut stat = nix::sys::stat::fstatat(&dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if self == XattrPrefix::Noted {
+            let noted = crate::owners::note_of(&dir, name, stat.st_mode);
+            let noted = noted.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))?;
+            if let Some(note) = noted {
+                note.correct(&mut stat);
+            }
+        }
+        Ok(stat)
     }
 }
 
@@ -64,7 +85,8 @@ pub(crate) fn kept_xattrs(file: impl AsFd) -> Result<Xattrs, Errno> {
 }
 
 /// What is set when a layer is unpacked: capabilities and the user's own attributes; nothing that overlayfs, an
-/// integrity module or an access list would act on.
+/// integrity module, an access list or our notes of owners would act on.
 pub(crate) fn is_kept(name: &[u8]) -> bool {
-    name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+    name == b"security.capability"
+        || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay.") && !name.starts_with(b"user.plimsoll."))
 }

@@ -298,7 +298,7 @@ fn everything_arrives_as_it_was() {
 
     // And the way back gives the bytes that came, but for what was implied.
     let diff = |upper: &Path, lower: &[&Path]| {
-        tar_of(|t| write_diff(upper, lower, DiffOptions { prefix: PREFIX }, t).expect("written"))
+        tar_of(|t| drop(write_diff(upper, lower, DiffOptions { prefix: PREFIX }, t).expect("written")))
     };
     let again = diff(&first, &[]);
     let second = place.layer("second");

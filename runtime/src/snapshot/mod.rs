@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use crate::digest::{Digest, chain_id};
 use crate::image::{Layer, media};
-use crate::layer::{DiffOptions, LayerWriter, TarWriter, XattrPrefix, write_diff};
+use crate::layer::{DiffOptions, LayerWriter, Noted, TarWriter, XattrPrefix, write_diff};
+use crate::owners;
 use crate::store::Store;
 
 pub use error::SnapshotError;
@@ -98,7 +99,9 @@ impl Snapshots {
         let mode = match prefix {
             XattrPrefix::Trusted => "root".to_owned(),
             // Owners on the disk are what the map makes of those in the layers.
-            XattrPrefix::User => Digest::of(&[maps("uid_map"), maps("gid_map")].concat()).hex()[..16].to_owned(),
+            XattrPrefix::User | XattrPrefix::Noted => {
+                Digest::of(&[maps("uid_map"), maps("gid_map")].concat()).hex()[..16].to_owned()
+            }
         };
         let dir = store.private_dir(&format!("snapshots/{mode}"))?;
         Ok(Snapshots { store: store.clone(), dir, prefix, reaper: Arc::default() })
@@ -134,10 +137,10 @@ impl Snapshots {
         active.mounted.unmount();
         let lower = self.present(&active.parent);
         let mut writer = TarWriter::new(self.store.writer()?, options.clamp);
-        write_diff(&active.upper, &lower, DiffOptions { prefix: self.prefix }, &mut writer)?;
+        let noted = write_diff(&active.upper, &lower, DiffOptions { prefix: self.prefix }, &mut writer)?;
         let layer = self.finish(&active.parent, writer, options)?;
         if layer.diff_id != Digest::EMPTY_LAYER {
-            publish(&active.upper, &self.dir.join(layer.chain_id.hex()))?;
+            publish(&active.upper, &noted, &self.dir.join(layer.chain_id.hex()))?;
         }
         Ok(layer)
     }
@@ -197,8 +200,11 @@ impl Snapshots {
                 let scratch = self.store.scratch()?;
                 let fs = scratch.path().join("fs");
                 make_root(&fs, below.first().copied())?;
-                unpack::unpack(&self.store, layer, &fs, &below, self.prefix)?;
-                publish(&fs, &path)?;
+                let noted = unpack::unpack(&self.store, layer, &fs, &below, self.prefix)?;
+                publish(&fs, &noted, &path)?;
+            }
+            if self.prefix == XattrPrefix::Noted {
+                owners::read(&path).map_err(SnapshotError::io("read the owners of", &path))?;
             }
             lower.push(path);
         }
@@ -232,20 +238,22 @@ fn make_root(path: &Path, below: Option<&Path>) -> Result<(), SnapshotError> {
     let (mode, uid, gid) = match below {
         Some(below) => {
             let meta = fs::metadata(below).map_err(SnapshotError::io("inspect", below))?;
-            (meta.mode() & 0o7777, meta.uid(), meta.gid())
+            let (uid, gid) = owners::owner_of(below, &meta).map_err(SnapshotError::io("inspect", below))?;
+            (meta.mode() & 0o7777, uid, gid)
         }
         None => (0o755, 0, 0),
     };
     let fail = SnapshotError::io("set owner and mode of", path);
     let set = || {
-        std::os::unix::fs::chown(path, Some(uid), Some(gid))?;
+        owners::give(path, uid, gid)?;
         fs::set_permissions(path, fs::Permissions::from_mode(mode))
     };
     set().map_err(fail)
 }
 
 /// Gives an unpacked layer its place. Another that came first is as good.
-fn publish(from: &Path, to: &Path) -> Result<(), SnapshotError> {
+fn publish(from: &Path, noted: &Noted, to: &Path) -> Result<(), SnapshotError> {
+    owners::keep(to, &noted.0).map_err(SnapshotError::io("note the owners of", to))?;
     match fs::rename(from, to) {
         Ok(()) => Ok(()),
         Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => Ok(()),

@@ -79,7 +79,7 @@ fn stack(
     }
     let mut options = format!("lowerdir={}", names.join(":"));
     match prefix {
-        XattrPrefix::User => options.push_str(",userxattr,index=off"),
+        XattrPrefix::User | XattrPrefix::Noted => options.push_str(",userxattr,index=off"),
         XattrPrefix::Trusted => options.push_str(",redirect_dir=off,metacopy=off,index=off"),
     }
     let mut flags = MsFlags::MS_NODEV;

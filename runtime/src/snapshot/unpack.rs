@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::error::SnapshotError;
 use crate::digest::{Digest, Hasher};
 use crate::image::{Descriptor, Layer};
-use crate::layer::{Limits, XattrPrefix, apply, decoder};
+use crate::layer::{Limits, Noted, XattrPrefix, apply, decoder};
 use crate::store::{Store, StoreError};
 
 const CHUNK: usize = 512 << 10;
@@ -23,15 +23,15 @@ pub(super) fn unpack(
     into: &Path,
     lower: &[&Path],
     prefix: XattrPrefix,
-) -> Result<(), SnapshotError> {
+) -> Result<Noted, SnapshotError> {
     let blob = layer.blob.ok_or(StoreError::Missing { digest: layer.diff_id })?;
     let file = store.open_sized(&blob)?;
     let path = store.blob_path(&blob.digest);
     let fail = || SnapshotError::io("read", &path);
-    let (actual, size) = if blob.size < SMALL {
+    let (actual, size, noted) = if blob.size < SMALL {
         let mut hashing = Counted { inner: decoder(file).map_err(fail())?, hasher: Hasher::new(), size: 0 };
-        apply(&mut hashing, into, lower, prefix, Limits::default())?;
-        (hashing.hasher.finish(), hashing.size)
+        let applied = apply(&mut hashing, into, lower, prefix, Limits::default())?;
+        (hashing.hasher.finish(), hashing.size, applied.noted)
     } else {
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(AHEAD);
@@ -40,8 +40,8 @@ pub(super) fn unpack(
                 apply(Chunks { receiver, current: Vec::new(), at: 0 }, into, lower, prefix, Limits::default());
             let read = reading.join().unwrap_or_else(|_| Err(io::Error::other("the reading thread panicked")));
             // What the tar says is told before what the stream says: a stream cut short is the consequence.
-            applied?;
-            read.map_err(fail())
+            let noted = applied?.noted;
+            read.map_err(fail()).map(|(digest, size)| (digest, size, noted))
         })?
     };
     if actual != layer.diff_id {
@@ -50,7 +50,7 @@ pub(super) fn unpack(
     if blob.digest != layer.diff_id && store.layer_record(&layer.diff_id).is_none() {
         store.note_layer(&layer.diff_id, size, Some(&Descriptor::new(&layer.media_type, blob)))?;
     }
-    Ok(())
+    Ok(noted)
 }
 
 fn feed(file: impl Read + Send, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Result<(Digest, u64)> {

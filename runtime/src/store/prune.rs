@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Store, StoreError, as_index, io_error, remove_tree};
 use crate::digest::{Digest, Hasher, chain_id};
 use crate::image::{ImageConfig, Manifest};
+use crate::owners;
 
 /// What pruning keeps.
 #[derive(Debug, Clone, Default)]
@@ -123,12 +124,13 @@ impl Store {
         }
         for mode in children(&snapshots)? {
             for path in children(&mode)? {
-                let chain = name_of(&path).and_then(|name| Digest::from_hex(name).ok());
+                let name = name_of(&path).map(|name| name.trim_end_matches(owners::SUFFIX));
+                let chain = name.and_then(|name| Digest::from_hex(name).ok());
                 if options.snapshots || !chain.is_some_and(|chain| reachable.chains.contains(&chain)) {
                     // Out of its place first, so that a kill in between leaves no half of it there.
                     let grave = self.scratch()?;
                     fs::rename(&path, grave.path().join("fs")).map_err(io_error("remove", &path))?;
-                    pruned.snapshots += 1;
+                    pruned.snapshots += usize::from(name == name_of(&path));
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 mod compare;
 mod dump;
+mod one_id;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,8 +42,18 @@ fn as_buildkit_builds_them_without_root() {
     against_buildkit(World::of(account));
 }
 
+/// In a namespace of one ID the supervisor answers for all the others.
+#[test]
+fn as_buildkit_builds_them_with_one_id() {
+    let account = match Account::ordinary() {
+        Ok(account) => account,
+        Err(reason) => skip!("{reason}"),
+    };
+    against_buildkit(World::of(account).with_one_id());
+}
+
 fn against_buildkit(world: World) {
-    if let Err(reason) = user_namespaces(world.account()).and_then(|()| subordinate_ids(world.account())) {
+    if let Err(reason) = world.is_possible() {
         skip!("{reason}");
     }
     let recordings = recordings();

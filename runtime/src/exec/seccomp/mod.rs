@@ -1,12 +1,15 @@
 //! The system call filter: Docker's default profile, as a binary search over the calls of each architecture.
 
 mod calls;
+mod notify;
 
 use nix::errno::Errno;
 use nix::libc;
 
 use super::Capabilities;
 use super::sys::{self, BpfInstruction};
+
+pub(crate) use notify::notifying;
 
 /// When a call is let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
