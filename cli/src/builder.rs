@@ -11,8 +11,10 @@ use plimsoll_optimizer::moves::BaseFacts;
 use plimsoll_runtime::build::{BuildError, BuildOptions, Built, Pull, Secret, build};
 use plimsoll_runtime::context::Context;
 use plimsoll_runtime::exec::Network;
+use plimsoll_runtime::registry;
 use plimsoll_runtime::store::Store;
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The config label that an image made of Debian packages in another's name carries.
@@ -75,10 +77,34 @@ impl<'a> Builder<'a> {
         self.carry_out(title)
     }
 
+    /// The same for a step that may turn out not to build: the inner error is why, in one line. What is no fault of the
+    /// step, such as a disk that is full, ends everything.
+    pub fn try_step(&mut self, title: &str, files: &Files) -> Result<Result<Built, String>> {
+        self.options.dockerfile_bytes = Some(files.dockerfile.clone().into_bytes());
+        self.options.ignore_text = Some(files.dockerignore.clone().unwrap_or_default());
+        match self.attempt(title) {
+            Ok(built) => Ok(Ok(built)),
+            Err(error) if is_fault_of_step(&error) => Ok(Err(brief(&error))),
+            Err(error) => Err(explain(&error, self.options.dockerfile_bytes.as_deref())),
+        }
+    }
+
+    /// The same texts once more with every RUN carried out anew, whatever other builds have left. Done once: a second time
+    /// it is there.
+    pub fn build_again(&mut self, title: &str, files: &Files) -> Result<Result<Built, String>> {
+        self.options.lineage = Some("again".to_owned());
+        let built = self.try_step(title, files);
+        self.options.lineage = None;
+        built
+    }
+
     fn carry_out(&mut self, prefix: &str) -> Result<Built> {
+        self.attempt(prefix).map_err(|error| explain(&error, self.options.dockerfile_bytes.as_deref()))
+    }
+
+    fn attempt(&mut self, prefix: &str) -> Result<Built, BuildError> {
         self.shown.set_prefix(prefix);
-        let built = build(&self.store, &self.options, &mut self.shown);
-        let built = built.map_err(|error| explain(&error, self.options.dockerfile_bytes.as_deref()))?;
+        let built = build(&self.store, &self.options, &mut self.shown)?;
         if built.image.config.config.labels.contains_key(STAND_IN) {
             self.note_stand_ins();
         }
@@ -104,10 +130,32 @@ impl<'a> Builder<'a> {
         self.stand_ins.iter().cloned().collect()
     }
 
-    /// Whether an image is in the store. Nothing is fetched to find out.
+    /// Whether an image is in the store, or its registry has it. Asked once per name; a registry that does not answer is
+    /// not asked again.
     pub fn available(&self) -> impl Fn(&str) -> bool + use<> {
         let store = self.store.clone();
-        move |image: &str| matches!(store.resolve(image), Ok(Some(_)))
+        let mirrors = self.options.mirrors.clone();
+        let known: RefCell<BTreeMap<String, bool>> = RefCell::default();
+        let silent: RefCell<BTreeSet<String>> = RefCell::default();
+        move |image: &str| {
+            if matches!(store.resolve(image), Ok(Some(_))) {
+                return true;
+            }
+            if let Some(known) = known.borrow().get(image) {
+                return *known;
+            }
+            let first = image.split('/').next().filter(|_| image.contains('/')).unwrap_or_default();
+            let host = if first.contains(['.', ':']) || first == "localhost" { first } else { "docker.io" };
+            if silent.borrow().contains(host) {
+                return false;
+            }
+            let found = registry::exists(image, &mirrors).unwrap_or_else(|_| {
+                silent.borrow_mut().insert(host.to_owned());
+                false
+            });
+            known.borrow_mut().insert(image.to_owned(), found);
+            found
+        }
     }
 
     /// What the config of an image in the store says, for moves that depend on its variables.
@@ -226,6 +274,42 @@ fn read_ssh(spec: &str) -> Result<(String, PathBuf)> {
         miette!(help = "start an agent, or write ID=SOCKET", "failed to read --ssh {spec}: SSH_AUTH_SOCK is not set")
     })?;
     Ok((id.to_owned(), socket))
+}
+
+/// Whether another text of the Dockerfile might build where this one did not.
+fn is_fault_of_step(error: &BuildError) -> bool {
+    match error {
+        BuildError::Step { disk_full, .. } => !disk_full,
+        BuildError::Syntax { .. }
+        | BuildError::Base { .. }
+        | BuildError::Instruction { .. }
+        | BuildError::NotFound { .. }
+        | BuildError::Copy { .. }
+        | BuildError::Exec { .. }
+        | BuildError::Fetch { .. }
+        | BuildError::Target { .. } => true,
+        BuildError::NoDockerfile { .. }
+        | BuildError::Context { .. }
+        | BuildError::Layer { .. }
+        | BuildError::Snapshot(_)
+        | BuildError::Store(_) => false,
+    }
+}
+
+/// What went wrong, in one line: the command and the last thing it said.
+fn brief(error: &BuildError) -> String {
+    let BuildError::Step { command, status, output, .. } = error else {
+        return error.to_string();
+    };
+    let command = command.strip_prefix("/bin/sh -c ").unwrap_or(command);
+    let said = output.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
+    let said = said.map(|line| format!(": {}", shorten(line, 160))).unwrap_or_default();
+    format!("`{}` ended with {status}{said}", shorten(command, 80))
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= most { line } else { line.chars().take(most).collect::<String>() + "…" }
 }
 
 /// The error with the Dockerfile's lines around it, where it is about any.

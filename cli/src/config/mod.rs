@@ -238,6 +238,47 @@ fn time<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Erro
     text.map(|text| parse_duration(&text).map_err(serde::de::Error::custom)).transpose()
 }
 
+/// A probe as the command line has it: `GET /path`, `GET :8080/path`, `tcp 5432`, `exec COMMAND…`, `stdout`.
+pub fn parse_probe(text: &str) -> Result<Probe, String> {
+    let text = text.trim();
+    let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let rest = rest.trim();
+    let mut probe = Probe::default();
+    match kind {
+        "stdout" | "output" if rest.is_empty() => probe.stdout = Some(true),
+        "tcp" => {
+            let port = rest.trim_start_matches(':').parse().map_err(|_| format!("`{rest}` is no port"))?;
+            probe.tcp = Some(port);
+        }
+        "exec" => {
+            let script = !rest.is_empty();
+            probe.exec = script.then(|| rest.split_whitespace().map(str::to_owned).collect());
+            if probe.exec.is_none() {
+                return Err("exec needs a command".to_owned());
+            }
+        }
+        method if !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+            let (port, path) = match rest.strip_prefix(':') {
+                Some(tail) => {
+                    tail.split_once('/').map_or((tail, String::new()), |(port, path)| (port, format!("/{path}")))
+                }
+                None => ("", rest.to_owned()),
+            };
+            if !port.is_empty() {
+                probe.port = Some(port.parse().map_err(|_| format!("`{port}` is no port"))?);
+            }
+            let path = if path.is_empty() && !port.is_empty() { "/".to_owned() } else { path };
+            if !path.starts_with('/') {
+                return Err("a path begins with a slash".to_owned());
+            }
+            probe.http = Some(format!("{method} {path}"));
+        }
+        _ => return Err("write \"GET /path\", \"GET :8080/path\", \"tcp 5432\", \"exec COMMAND\" or stdout".to_owned()),
+    }
+    probe.name = Some(text.to_owned());
+    Ok(probe)
+}
+
 /// A duration as written by a person: `500ms`, `10s`, `5min`, `1h`; plain numbers are seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -387,6 +428,21 @@ mod tests {
         assert_eq!(config.optimize.target_size, Some(1_000_000));
         assert!(toml::from_str::<Config>("[biuld]\n").is_err());
         assert!(toml::from_str::<Config>("[optimize]\ntarget-size = \"big\"\n").is_err());
+    }
+
+    #[test]
+    fn probes_of_the_command_line() {
+        let read = |text: &str| parse_probe(text).unwrap();
+        assert_eq!(read("GET /a b").http.as_deref(), Some("GET /a b"));
+        let post = read("POST :8080/x");
+        assert_eq!((post.http.as_deref(), post.port), (Some("POST /x"), Some(8080)));
+        assert_eq!(read("GET :80").http.as_deref(), Some("GET /"));
+        assert_eq!(read("tcp 5432").tcp, Some(5432));
+        assert_eq!(read("exec cat /VERSION").exec.as_deref(), Some(&["cat".to_owned(), "/VERSION".to_owned()][..]));
+        assert_eq!(read("stdout").stdout, Some(true));
+        for wrong in ["", "get /", "GET x", "GET :no/", "tcp x", "exec", "stdout x"] {
+            assert!(parse_probe(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

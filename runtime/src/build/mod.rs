@@ -65,6 +65,8 @@ pub struct StepReport {
     pub cached: bool,
     /// How long it took.
     pub duration: Duration,
+    /// How long it took when it was really carried out, in this build or an earlier one.
+    pub took: Duration,
     /// Its layer.
     pub layer: Option<Layer>,
 }
@@ -74,6 +76,9 @@ pub struct StepReport {
 struct Cached {
     layer: Layer,
     created: String,
+    /// Milliseconds it took to make.
+    #[serde(default)]
+    took: u64,
 }
 
 /// A stage that is built.
@@ -100,6 +105,8 @@ struct Builder<'b> {
     images: HashMap<(String, String), Image>,
     steps: Vec<StepReport>,
     total: usize,
+    /// When the step in hand began.
+    step_started: Instant,
 }
 
 type Result<T, E = BuildError> = std::result::Result<T, E>;
@@ -164,6 +171,7 @@ pub fn build(store: &Store, options: &BuildOptions, progress: &mut dyn Progress)
         images: HashMap::new(),
         steps: Vec::new(),
         total: 0,
+        step_started: Instant::now(),
     };
     builder.check()?;
     builder.warn_of_unused_args();
@@ -310,6 +318,7 @@ impl<'b> Builder<'b> {
         use_cache: bool,
     ) -> Result<()> {
         let started = Instant::now();
+        self.step_started = started;
         let number = self.steps.len() + 1;
         self.total = self.total.max(number);
         self.progress.event(Event::Step {
@@ -348,6 +357,7 @@ impl<'b> Builder<'b> {
             key: None,
             cached: true,
             duration: Duration::ZERO,
+            took: Duration::ZERO,
             layer: None,
         };
         let empty_layer = done.is_none();
@@ -356,6 +366,7 @@ impl<'b> Builder<'b> {
             finished.layers.push(layer.clone());
             image.created = Some(entry.created);
             report.key = Some(key);
+            report.took = Duration::from_millis(entry.took);
             report.cached = cached;
             report.layer = Some(layer);
         }
@@ -416,7 +427,8 @@ impl<'b> Builder<'b> {
 
     fn keep(&self, key: &Digest, layer: Layer) -> Result<Cached> {
         let created = self.options.epoch.map_or_else(|| rfc3339(SystemTime::now()), epoch_text);
-        let cached = Cached { layer, created };
+        let took = u64::try_from(self.step_started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let cached = Cached { layer, created, took };
         self.store.cache_put(key, &cached)?;
         Ok(cached)
     }

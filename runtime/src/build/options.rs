@@ -32,6 +32,8 @@ pub struct BuildOptions {
     pub no_cache: bool,
     /// Stages that use none.
     pub no_cache_filter: Vec<String>,
+    /// RUN steps of one lineage never use results of another: the same text again, carried out again, and kept.
+    pub lineage: Option<String>,
     /// When base images are fetched.
     pub pull: Pull,
     /// Hosts asked for images before their own registry.
@@ -96,6 +98,7 @@ impl BuildOptions {
             network: Network::Host,
             no_cache: false,
             no_cache_filter: Vec::new(),
+            lineage: None,
             pull: Pull::default(),
             mirrors: Vec::new(),
             epoch: None,

@@ -145,6 +145,10 @@ impl Builder<'_> {
 
     fn run_key(&mut self, action: &RunAction, stage: usize, parent: &[Layer], place: &Place) -> Result<Digest> {
         let mut hasher = self.key(b"run", parent);
+        if let Some(lineage) = &self.options.lineage {
+            field(&mut hasher, b"lineage");
+            field(&mut hasher, lineage.as_bytes());
+        }
         field(&mut hasher, &(action.args.len() as u64).to_le_bytes());
         for text in &action.args {
             field(&mut hasher, text.as_bytes());

@@ -68,6 +68,28 @@ pub fn pull(
     Err(first.unwrap_or_else(|| RegistryError::NotFound(reference.familiar())))
 }
 
+/// Whether a registry, or one of the mirrors before it, has an image of that name. Nothing is brought into the store.
+///
+/// # Errors
+/// Where the last of them gives no clear answer: it cannot be reached, or wants other credentials.
+pub fn exists(reference: &str, mirrors: &[String]) -> Result<bool, RegistryError> {
+    let reference = Reference::parse(reference)?;
+    let ask = |mirror: Option<&str>| {
+        let registry = Registry::new(&reference, mirror, "pull")?;
+        let path = registry.path(&format!("manifests/{}", reference.selector()));
+        let mut response = registry.send(&Method::HEAD, &path, &[("accept", ACCEPT)], Content::None)?;
+        match response.status().as_u16() {
+            200..300 => Ok(true),
+            404 => Ok(false),
+            _ => Err(registry.status(&mut response)),
+        }
+    };
+    if mirrors.iter().any(|mirror| ask(Some(mirror)).unwrap_or(false)) {
+        return Ok(true);
+    }
+    ask(None)
+}
+
 fn pull_from(
     registry: &Registry,
     store: &Store,

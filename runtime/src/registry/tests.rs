@@ -108,9 +108,10 @@ fn one(
     let path = head[0].split(' ').nth(1).unwrap_or_default().to_owned();
     let range = header("range:");
     seen.lock().expect("unpoisoned").push(format!("{path} {}", range.clone().unwrap_or_default()));
+    let wants_body = !head[0].starts_with("HEAD ");
     let mut answer = |status: &str, headers: &str, body: &[u8]| {
         let _ = write!(output, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
-        output.write_all(body).is_ok()
+        output.write_all(if wants_body { body } else { b"" }).is_ok()
     };
     if path.starts_with("/token") {
         assert!(path.contains("scope=repository%3Aa%2Fb%3Apull"), "{path}");
@@ -203,6 +204,25 @@ fn an_image_arrives_whole_and_once() {
     assert_eq!(tokens, 1, "{requests:?}");
     assert_eq!(into.list().expect("names").len(), 1);
     assert_eq!(into.verify().expect("verified").problems, []);
+}
+
+#[test]
+fn whether_an_image_is_there_is_asked_without_fetching_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let source = store(dir.path(), "source");
+    let original = image(&source);
+    let layout = dir.path().join("layout");
+    let options = crate::export::ExportOptions { format: Format::OciDirectory, compression: None, level: None };
+    let named = [Named { image: &original, references: vec!["x".to_owned()] }];
+    export(&source, &named, &options, &layout).expect("exported");
+    let small = small(&layout, Fault::Nothing);
+    assert!(exists(&format!("{}/a/b:1", small.address), &[]).expect("an answer"));
+    assert!(!exists(&format!("{}/a/b:missing", small.address), &[]).expect("an answer"));
+    let requests = small.requests.lock().expect("unpoisoned").clone();
+    assert!(requests.iter().all(|request| !request.contains("/blobs/")), "{requests:?}");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    assert!(exists(&format!("{silent}/a/b:1"), &[]).is_err());
+    assert!(exists("a/b:1", std::slice::from_ref(&small.address)).expect("a mirror answers"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Climbing the ladder: each step built, measured, proven, and kept or dropped.
 
-use super::Job;
+use super::noise::Noise;
+use super::{Job, rebuild};
 use crate::builder::Builder;
 use crate::proof::{Prover, Seen};
 use crate::report::ladder::{self, BuiltIn, Outcome, Report, Rung};
@@ -13,10 +14,11 @@ use plimsoll_optimizer::diff::unified;
 use plimsoll_optimizer::ladder::{Ladder, Outcome as Tried, Surroundings};
 use plimsoll_runtime::build::Built;
 use plimsoll_runtime::compare::{Allowed, Comparison};
+use plimsoll_runtime::digest::Digest;
 use plimsoll_runtime::store::Store;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Text files up to this size are shown to moves.
 const SMALL: u64 = 1 << 20;
@@ -32,16 +34,31 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     let mut prover = Prover::new(builder.store(), job.config)?.with_services(job.global, &job.args.build)?;
     builder.say("original: running it twice");
     let seen = prover.original(&before.image)?;
+    let listing = builder.listing(&job.original)?;
     let mut report = empty(job, id_map);
     report.probes = prover.names().to_vec();
     report.services = prover.services();
     report.original = rung("original", "original", &before, None);
-    let mut climber =
-        Climber { job, builder, prover, seen, size: before.image.size(), report, normalized: BTreeSet::new() };
+    let original_steps = rebuild::keys(&before);
+    let mut climber = Climber {
+        job,
+        builder,
+        prover,
+        seen,
+        size: before.image.size(),
+        steps: original_steps.clone(),
+        noise: None,
+        report,
+        normalized: BTreeSet::new(),
+    };
     let (files, digest) = match &job.args.candidate {
         Some(path) => climber.candidate(path)?,
-        None => climber.climb(started)?,
+        None => climber.climb(&listing, started)?,
     };
+    if digest.is_some() && !climber.is_late(started) {
+        let steps = [&original_steps, &climber.steps];
+        climber.report.rebuild = rebuild::measure(job, &mut climber.builder, &listing, &files, steps)?;
+    }
     let ignored: Vec<String> = climber.prover.ignored().collect();
     let Climber { mut report, size, builder, normalized, .. } = climber;
     // Where nothing was asked, or every answer was flaky, nothing is proven.
@@ -65,23 +82,24 @@ struct Climber<'a> {
     prover: Prover<'a>,
     seen: Seen,
     size: u64,
+    /// Keys of the steps of the image reached so far.
+    steps: BTreeSet<Digest>,
+    noise: Option<Noise>,
     report: Report,
     normalized: BTreeSet<String>,
 }
 
 impl Climber<'_> {
     /// All moves in order. Gives the files that were reached and the digest of their image.
-    fn climb(&mut self, started: Instant) -> Result<(Files, Option<String>)> {
-        let listing = self.builder.listing(&self.job.original)?;
+    fn climb(&mut self, listing: &Listing, started: Instant) -> Result<(Files, Option<String>)> {
         let context = self.job.context;
-        let read = |path: &str| read_small(context, &listing, path);
+        let read = |path: &str| read_small(context, listing, path);
         let store_has = self.builder.available();
         let available = |image: &str| store_has(image);
-        let surroundings = Surroundings { listing: &listing, read: &read, available: &available };
+        let surroundings = Surroundings { listing, read: &read, available: &available };
         let base = self.builder.base_facts();
         let mut ladder = Ladder::new(self.job.original.clone(), surroundings, self.job.options()?).knowing(&base);
         let target = self.job.args.target_size.or(self.job.config.optimize.target_size);
-        let budget = self.job.args.budget_time.or(self.job.config.optimize.budget_time);
         let mut digest = None;
         while let Some(step) = ladder.next() {
             if let Some(target) = target.filter(|target| self.size <= *target) {
@@ -92,14 +110,14 @@ impl Climber<'_> {
                 ));
                 continue;
             }
-            if let Some(budget) = budget.filter(|budget| started.elapsed() > *budget) {
+            if let Some(budget) = self.budget().filter(|_| self.is_late(started)) {
                 ladder.reject(format!("not tried: --budget-time {} is used up", terminal::duration(budget)));
                 continue;
             }
-            let built = match self.builder.build_step(&step.title, &step.files) {
+            let built = match self.builder.try_step(&step.title, &step.files)? {
                 Ok(built) => built,
-                Err(error) => {
-                    ladder.reject(format!("it does not build: {error}"));
+                Err(reason) => {
+                    ladder.reject(format!("it does not build: {reason}"));
                     continue;
                 }
             };
@@ -108,6 +126,11 @@ impl Climber<'_> {
             let size = built.image.size();
             if size > self.size + if step.for_rebuilds { TOLERATED } else { 0 } {
                 ladder.reject(format!("{} larger than without it", terminal::size(size - self.size)));
+                self.keep(made, "dropped");
+                continue;
+            }
+            if size == self.size && !step.for_rebuilds {
+                ladder.reject("it saves nothing here");
                 self.keep(made, "dropped");
                 continue;
             }
@@ -124,6 +147,7 @@ impl Climber<'_> {
             }
             ladder.accept(size);
             self.size = size;
+            self.steps = rebuild::keys(&built);
             digest = made.digest.clone();
             self.keep(made, "taken");
         }
@@ -164,7 +188,13 @@ impl Climber<'_> {
 
     fn prove(&mut self, title: &str, built: &Built, allowed: &Allowed) -> Result<Comparison> {
         self.builder.say(&format!("{title}: running it"));
-        let comparison = self.prover.compare(&self.seen, &built.image, allowed)?;
+        let mut comparison = self.prover.compare(&self.seen, &built.image, allowed)?;
+        if !comparison.same() {
+            self.look_for_noise()?;
+            if let Some(noise) = &self.noise {
+                noise.take_out(&mut comparison);
+            }
+        }
         self.normalized.extend(comparison.normalized.iter().map(ToString::to_string));
         for probe in &comparison.flaky {
             if !self.report.flaky.contains(probe) {
@@ -172,6 +202,35 @@ impl Climber<'_> {
             }
         }
         Ok(comparison)
+    }
+
+    /// What two builds of the original differ in, found out when it first matters.
+    fn look_for_noise(&mut self) -> Result<()> {
+        if self.noise.is_some() {
+            return Ok(());
+        }
+        self.builder.say("original: building it a second time, to tell what is not the step's doing");
+        let noise = match self.builder.build_again("original again", &self.job.original)? {
+            Ok(again) => {
+                let own = self.prover.compare(&self.seen, &again.image, &Allowed::default())?;
+                Noise::between_builds(own)
+            }
+            Err(reason) => {
+                self.builder.say(&format!("original: it does not build a second time: {reason}"));
+                Noise::default()
+            }
+        };
+        self.report.noise = noise.differences().cloned().collect();
+        self.noise = Some(noise);
+        Ok(())
+    }
+
+    fn budget(&self) -> Option<Duration> {
+        self.job.args.budget_time.or(self.job.config.optimize.budget_time)
+    }
+
+    fn is_late(&self, started: Instant) -> bool {
+        self.budget().is_some_and(|budget| started.elapsed() > budget)
     }
 
     fn keep(&mut self, mut rung: Rung, outcome: &'static str) {
@@ -248,12 +307,14 @@ fn empty(job: &Job<'_>, id_map: &str) -> Report {
         probes: Vec::new(),
         services: Vec::new(),
         flaky: Vec::new(),
+        noise: Vec::new(),
         original: Rung::unbuilt("original", "original", "taken", ""),
         steps: Vec::new(),
         result: Outcome { size: 0, digest: String::new(), factor: 1.0, verified: false, seconds: 0.0 },
         diff: String::new(),
         files: ladder::Files { dockerfile: String::new(), dockerignore: None },
         normalized: Vec::new(),
+        rebuild: None,
         written: false,
         trees: None,
     }

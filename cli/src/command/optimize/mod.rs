@@ -1,6 +1,8 @@
 //! `plimsoll optimize`: the main job. Rewrites, builds both, runs both, shows the ladder.
 
 mod climb;
+mod noise;
+mod rebuild;
 
 use crate::certificate::Certificate;
 use crate::command::build_args::BuildArgs;
@@ -45,6 +47,9 @@ pub struct Args {
     /// Try no further step after so long, such as 10min
     #[arg(long, value_name = "TIME", value_parser = config::parse_duration)]
     budget_time: Option<Duration>,
+    /// Ask this too, besides what plimsoll.toml asks: "GET /path", "POST :8080/path", "tcp 5432", "exec COMMAND", stdout
+    #[arg(long, value_name = "PROBE", requires = "verify", value_parser = config::parse_probe)]
+    probe: Vec<config::Probe>,
     /// Prove this rewritten Dockerfile instead of plimsoll's own steps; nothing may differ but what --may-change names
     #[arg(long, value_name = "FILE", requires = "verify", conflicts_with_all = ["only", "skip", "level"])]
     candidate: Option<PathBuf>,
@@ -81,7 +86,8 @@ pub(crate) struct Job<'a> {
 /// Runs the command.
 pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let id_map = if args.verify { Some(crate::place::enter()?) } else { None };
-    let config = config::load(global.config.as_deref(), &args.context)?;
+    let mut config = config::load(global.config.as_deref(), &args.context)?;
+    config.probe.extend(args.probe.iter().cloned());
     let dockerfile = files::dockerfile_of(&args.context, args.build.file.as_deref())?;
     let ignore_path = ignore_path(&args.context, &dockerfile);
     let original = read_files(&dockerfile, &ignore_path)?;
