@@ -1,6 +1,6 @@
 //! A smaller variant of the same base.
 
-use super::two_stage::only_stage;
+use super::two_stage::{only_stage, with_manual_pages};
 use super::{Input, Move, NotApplicable, Step, system_paths};
 use crate::apply::Level;
 use crate::bases::BaseImage;
@@ -53,6 +53,7 @@ impl Move for Slimmer {
             .ok_or_else(|| NotApplicable::because(format!("{} cannot be had", names.join(", "))))?;
         let edit = Edit::replace(from.image.range, slim.clone());
         let dockerfile = crate::apply::splice(&input.files.dockerfile, [&edit]);
+        let dockerfile = with_manual_pages(&dockerfile);
         Ok(Step {
             title: Some(format!("{slim} as base")),
             may_change: system_paths(),

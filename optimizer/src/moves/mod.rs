@@ -5,6 +5,7 @@ mod base;
 mod by_rules;
 mod chown;
 mod context;
+mod development;
 mod distilled;
 mod order;
 mod packages;
@@ -129,6 +130,7 @@ pub static ALL: &[&dyn Move] = &[
     &by_rules::CACHES,
     &context::Ignored,
     &order::SourcesLast,
+    &development::Production,
     &by_rules::LAYERS,
     &chown::OwnersAtCopy,
     &base::Slimmer,
@@ -137,6 +139,7 @@ pub static ALL: &[&dyn Move] = &[
     &two_stage::RUBY,
     &two_stage::NODE,
     &two_stage::GoBinary,
+    &two_stage::JAVA,
     &two_stage::COMPILED,
     &distilled::Distilled,
 ];
@@ -156,6 +159,12 @@ fn system_paths() -> Vec<String> {
     .iter()
     .flat_map(|top| [format!("/{top}"), format!("/{top}/**")])
     .collect()
+}
+
+/// Where installers of a project put its modules.
+fn modules() -> Vec<String> {
+    let folders = ["node_modules", "vendor"].iter().flat_map(|name| [format!("**/{name}"), format!("**/{name}/**")]);
+    folders.chain(made_anew()).collect()
 }
 
 /// What commands leave behind that is another each time they run: caches, logs, byte code.

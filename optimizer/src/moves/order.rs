@@ -195,6 +195,7 @@ fn link_needs(link: &Link, place: &Place, copy: &Sources, inside: bool, input: &
         {
             Needs::Nothing
         }
+        "pip" | "pip3" if link.verb() == "cache" => Needs::Nothing,
         "pip" | "pip3" | "python" | "python3" => pip_needs(link, &args, place, copy, inside, input),
         "bundle" | "bundler" if matches!(link.verb(), "install" | "config" | "") => {
             let gemspec = input.listing.entries().iter().any(|entry| entry.path.ends_with(".gemspec"));
@@ -207,6 +208,8 @@ fn link_needs(link: &Link, place: &Place, copy: &Sources, inside: bool, input: &
         "gem" if link.verb() == "install" && !args.iter().any(|arg| arg.ends_with(".gem") || arg.contains('/')) => {
             Needs::Nothing
         }
+        // An installer's own cache, which some fix before this one empties.
+        "npm" | "yarn" | "pnpm" | "composer" if matches!(link.verb(), "cache" | "clear-cache") => Needs::Nothing,
         "npm" if matches!(link.verb(), "install" | "ci" | "i") => npm_needs(link, &args, inside, input),
         "yarn" if matches!(link.verb(), "install" | "") && inside => {
             if has_scripts(input) {

@@ -34,6 +34,9 @@ const TOOLS: &[&str] = &[
     "libtool",
     "linux-headers-amd64",
     "linux-libc-dev",
+    "ant",
+    "gradle",
+    "maven",
     "llvm",
     "m4",
     "make",
@@ -115,11 +118,40 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("uuid-dev", &["libuuid1"]),
 ];
 
+/// Development kits and what runs what they made, whatever the release.
+const KITS: &[(&str, &[&str])] = &[
+    ("default-jdk", &["default-jre-headless"]),
+    ("default-jdk-headless", &["default-jre-headless"]),
+    ("openjdk-8-jdk", &["openjdk-8-jre-headless"]),
+    ("openjdk-8-jdk-headless", &["openjdk-8-jre-headless"]),
+    ("openjdk-11-jdk", &["openjdk-11-jre-headless"]),
+    ("openjdk-11-jdk-headless", &["openjdk-11-jre-headless"]),
+    ("openjdk-17-jdk", &["openjdk-17-jre-headless"]),
+    ("openjdk-17-jdk-headless", &["openjdk-17-jre-headless"]),
+    ("openjdk-21-jdk", &["openjdk-21-jre-headless"]),
+    ("openjdk-21-jdk-headless", &["openjdk-21-jre-headless"]),
+    ("openjdk-25-jdk", &["openjdk-25-jre-headless"]),
+    ("openjdk-25-jdk-headless", &["openjdk-25-jre-headless"]),
+];
+
+/// Whether installing the package fails where Debian's slim images leave out the folder of manual pages, because its
+/// scripts put a link there.
+pub(crate) fn wants_manual_pages(package: &str) -> bool {
+    let name = package.split(['=', ':', '/']).next().unwrap_or(package);
+    name.starts_with("openjdk-")
+        || name.starts_with("default-j")
+        || name.starts_with("postgresql-client")
+        || matches!(name, "ca-certificates-java" | "maven" | "ant" | "gradle")
+}
+
 /// What a final image on this release of Debian has in the place of `package` (its name alone or with `=version`).
 pub(crate) fn runtime_of(package: &str, release: Option<&str>) -> Runtime {
     let name = package.split(['=', ':', '/']).next().unwrap_or(package);
     if TOOLS.contains(&name) || is_versioned_tool(name) {
         return Runtime::Nothing;
+    }
+    if let Some((_, run_times)) = KITS.iter().find(|(kit, _)| *kit == name) {
+        return Runtime::Libraries(run_times);
     }
     match LIBRARIES.iter().find(|(dev, _)| *dev == name) {
         // The libraries' names hold versions that are those of one release.
@@ -175,6 +207,11 @@ pub(crate) fn is_build_tool(program: &str) -> bool {
         "bundle",
         "bundler",
         "configure",
+        "javac",
+        "jar",
+        "mvn",
+        "gradle",
+        "ant",
         "pkg-config",
         "pipenv",
         "poetry",

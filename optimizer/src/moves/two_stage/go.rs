@@ -339,7 +339,8 @@ fn write(
             Kind::User(user)
                 if minimal != "busybox:latest"
                     && user.chars().any(|c| !(c.is_ascii_digit() || c == ':'))
-                    && user.as_str() != "root" =>
+                    && user.as_str() != "root"
+                    && (user.as_str() != "nobody" || minimal == "scratch") =>
             {
                 return Err(NotApplicable::because(format!("the user {} is made by a command", user.as_str())));
             }

@@ -5,13 +5,14 @@
 
 mod compiled;
 mod go;
+mod java;
 mod node;
 mod python;
 mod ruby;
 
 pub(crate) use go::GoBinary;
 
-use super::packages::{Runtime, is_build_tool, runtime_of};
+use super::packages::{Runtime, is_build_tool, runtime_of, wants_manual_pages};
 use super::{ConfigChange, Input, Move, NotApplicable, Step};
 use crate::apply::Level;
 use crate::bases::{BaseImage, BaseKind};
@@ -111,6 +112,14 @@ pub(crate) static COMPILED: Installed = Installed {
     explain: "The compiler stays in a first stage; the last one takes what it wrote and stands on a small image of the same \
               distribution. Relies on every library that the program loads being in the last stage.",
     ecosystem: &compiled::Compiler,
+};
+
+pub(crate) static JAVA: Installed = Installed {
+    name: "two-stage-java",
+    title: "multi-stage: classes on a run time",
+    explain: "The development kit, Maven and Gradle stay in a first stage; the last one takes the classes and archives and \
+              has a headless run time. Relies on the program compiling nothing and drawing no windows.",
+    ecosystem: &java::Kit,
 };
 
 /// Where an instruction goes.
@@ -324,7 +333,9 @@ fn split(
     }
     debug_assert!(fetched && first <= last, "the last installing instruction fetches");
     let mut text = build;
-    text.blank().push(draft.finish().trim_start_matches('\n'));
+    let last_stage = draft.finish();
+    let last_stage = if final_base.contains("slim") { with_manual_pages(&last_stage) } else { last_stage };
+    text.blank().push(last_stage.trim_start_matches('\n'));
     text.push(sheet.tail());
 
     let mut notes = Vec::new();
@@ -332,7 +343,7 @@ fn split(
         notes.push(format!("left behind in the first stage: {}", apt.left_behind.join(", ")));
     }
     if !apt.libraries.is_empty() {
-        notes.push(format!("libraries in place of their headers: {}", apt.libraries.join(", ")));
+        notes.push(format!("in place of kits and headers: {}", apt.libraries.join(", ")));
     }
     let mut config_changes = prelude.config;
     config_changes.extend(ecosystem.base_changes(base));
@@ -343,6 +354,30 @@ fn split(
         config_changes,
         notes,
     })
+}
+
+/// The same text, with the folder of manual pages made before a package is installed whose scripts need it, as they
+/// do on slim images.
+pub(crate) fn with_manual_pages(text: &str) -> String {
+    let file = plimsoll_parser::parse(text);
+    let dialects = dialects(&file.instructions);
+    let mut edits = Vec::new();
+    for (index, instruction) in file.instructions.iter().enumerate() {
+        let Some(chain) = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default()) else { continue };
+        if chain.links.iter().any(|link| link.program() == "mkdir" && link.has("/usr/share/man/man1")) {
+            continue;
+        }
+        let wants = |link: &&Link| {
+            let names = super::unneeded::packages(link);
+            matches!(link.program(), "apt-get" | "apt")
+                && link.verb() == "install"
+                && names.iter().filter_map(|at| link.words.get(*at)).any(|word| wants_manual_pages(&word.text))
+        };
+        if let Some(link) = chain.links.iter().find(wants) {
+            edits.push(Edit::insert(link.range.start, "mkdir -p /usr/share/man/man1 && "));
+        }
+    }
+    crate::apply::splice(text, &edits)
 }
 
 /// The author's head of the file and FROM line, with the stage's name behind it.
