@@ -13,7 +13,7 @@ use plimsoll_optimizer::Files;
 use plimsoll_optimizer::diff::unified;
 use plimsoll_optimizer::ladder::{Ladder, Outcome as Tried, Surroundings};
 use plimsoll_runtime::build::Built;
-use plimsoll_runtime::compare::{Allowed, Comparison};
+use plimsoll_runtime::compare::{Allowed, Comparison, Difference, DifferenceKind};
 use plimsoll_runtime::digest::Digest;
 use plimsoll_runtime::store::Store;
 use std::collections::BTreeSet;
@@ -51,11 +51,12 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
         report,
         normalized: BTreeSet::new(),
     };
-    let (files, digest) = match &job.args.candidate {
-        Some(path) => climber.candidate(path)?,
-        None => climber.climb(&listing, started)?,
+    let (files, digest) = if job.args.candidate.is_empty() {
+        climber.climb(&listing, started)?
+    } else {
+        climber.candidates(&job.args.candidate)?
     };
-    if digest.is_some() && !climber.is_late(started) {
+    if job.args.candidate.is_empty() && digest.is_some() && !climber.is_late(started) {
         let steps = [&original_steps, &climber.steps];
         climber.report.rebuild = rebuild::measure(job, &mut climber.builder, &listing, &files, steps)?;
     }
@@ -65,7 +66,7 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     let proven =
         |step: &Rung| step.differences.is_empty() && step.agreed.is_some_and(|(same, all)| all > 0 && same == all);
     let mut taken = report.steps.iter().filter(|step| step.outcome == "taken").peekable();
-    report.result.verified = (job.args.candidate.is_none() || taken.peek().is_some()) && taken.all(proven);
+    report.result.verified = (job.args.candidate.is_empty() || taken.peek().is_some()) && taken.all(proven);
     report.stand_ins = builder.stand_ins();
     report.normalized = normalized.into_iter().chain(ignored).collect();
     report.result.digest = digest.unwrap_or_else(|| before.image.manifest.to_string());
@@ -155,35 +156,54 @@ impl Climber<'_> {
         Ok((ladder.files().clone(), digest))
     }
 
-    /// One file that somebody else wrote, held against the original.
-    fn candidate(&mut self, path: &Path) -> Result<(Files, Option<String>)> {
-        let bytes = crate::files::read(path)?;
-        let files = Files {
-            dockerfile: String::from_utf8_lossy(&bytes).into_owned(),
-            dockerignore: self.job.original.dockerignore.clone(),
+    /// Files that somebody else wrote, each held against the original. Gives the last one that is the same program.
+    fn candidates(&mut self, paths: &[PathBuf]) -> Result<(Files, Option<String>)> {
+        let mut reached = (self.job.original.clone(), None);
+        let mut size = self.size;
+        for path in paths {
+            let bytes = crate::files::read(path)?;
+            let files = Files {
+                dockerfile: String::from_utf8_lossy(&bytes).into_owned(),
+                dockerignore: self.job.original.dockerignore.clone(),
+            };
+            let made = self.candidate(&path.display().to_string(), &files)?;
+            if made.outcome == "taken" {
+                size = made.size.unwrap_or(size);
+                reached = (files, made.digest.clone());
+            }
+            self.report.steps.push(made);
+        }
+        self.size = size;
+        Ok(reached)
+    }
+
+    fn candidate(&mut self, title: &str, files: &Files) -> Result<Rung> {
+        let built = match self.builder.build_step(title, files) {
+            Ok(built) => built,
+            Err(error) => {
+                let mut made = Rung::unbuilt("candidate", title, "dropped", "it does not build");
+                made.differences.push(Difference {
+                    subject: "the build".to_owned(),
+                    kind: DifferenceKind::Answer,
+                    before: Some("an image".to_owned()),
+                    after: Some(error.to_string()),
+                    bytes: 0,
+                });
+                return Ok(made);
+            }
         };
-        let title = path.display().to_string();
-        let built = self
-            .builder
-            .build_step(&title, &files)
-            .wrap_err_with(|| format!("the candidate {title} does not build"))?;
         let (config, paths): (Vec<String>, Vec<String>) =
             self.job.args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
         let config = config.iter().filter_map(|name| name.strip_prefix("config:")).map(str::to_owned).collect();
         let allowed = Allowed { config, paths };
-        let comparison = self.prove(&title, &built, &allowed)?;
-        let mut made = rung("candidate", &title, &built, Some(self.size));
+        let comparison = self.prove(title, &built, &allowed)?;
+        let mut made = rung("candidate", title, &built, Some(self.size));
         fill(&mut made, &comparison, allowed);
-        if comparison.same() {
-            self.size = built.image.size();
-            let digest = made.digest.clone();
-            self.report.steps.push(made);
-            return Ok((files, digest));
+        if !comparison.same() {
+            made.outcome = "dropped";
+            made.reason = Some("it is not the same".to_owned());
         }
-        made.outcome = "dropped";
-        made.reason = Some("it is not the same".to_owned());
-        self.report.steps.push(made);
-        Ok((self.job.original.clone(), None))
+        Ok(made)
     }
 
     fn prove(&mut self, title: &str, built: &Built, allowed: &Allowed) -> Result<Comparison> {

@@ -50,14 +50,15 @@ pub struct Args {
     /// Ask this too, besides what plimsoll.toml asks: "GET /path", "POST :8080/path", "tcp 5432", "exec COMMAND", stdout
     #[arg(long, value_name = "PROBE", requires = "verify", value_parser = config::parse_probe)]
     probe: Vec<config::Probe>,
-    /// Prove this rewritten Dockerfile instead of plimsoll's own steps; nothing may differ but what --may-change names
+    /// Prove this rewritten Dockerfile instead of plimsoll's own steps; nothing may differ but what --may-change names. Given
+    /// several times, each is held against the original
     #[arg(long, value_name = "FILE", requires = "verify", conflicts_with_all = ["only", "skip", "level"])]
-    candidate: Option<PathBuf>,
+    candidate: Vec<PathBuf>,
     /// Paths (globs, from the root) in which the candidate's image may differ; `config:NAME` for a field of its config
     #[arg(long, value_name = "GLOB", requires = "candidate")]
     may_change: Vec<String>,
-    /// Write what was compared here, as JSON that `plimsoll verify` repeats
-    #[arg(long, value_name = "FILE", requires = "verify")]
+    /// Write what was compared here, as JSON that `plimsoll verify` repeats; its probes are those of plimsoll.toml
+    #[arg(long, value_name = "FILE", requires = "verify", conflicts_with = "probe")]
     proof: Option<PathBuf>,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text")]
@@ -104,7 +105,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         Some(id_map) => climb::proven(&job, &id_map)?,
         None => climb::unproven(&job)?,
     };
-    if args.write && report.steps.iter().any(|step| step.outcome == "taken") && args.candidate.is_none() {
+    if args.write && report.steps.iter().any(|step| step.outcome == "taken") && args.candidate.is_empty() {
         write(&job, &report)?;
         report.written = true;
     }
@@ -112,7 +113,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         Certificate::of(&job, &report)?.write(path)?;
     }
     crate::terminal::out!("{}", ladder::render(args.format, &report, global.color.stdout()));
-    Ok(exit(&report, args.candidate.is_some()))
+    Ok(exit(&report, !args.candidate.is_empty()))
 }
 
 /// The ignore file in force: the one named after the Dockerfile has priority.

@@ -308,13 +308,21 @@ fn verdict(report: &Report) -> String {
     let after = report.result.size;
     let kept = report.steps.iter().filter(|step| step.outcome == "taken").count();
     let time = terminal::duration(std::time::Duration::from_secs_f64(report.result.seconds));
-    if let Some(candidate) = report.steps.iter().find(|step| step.name == "candidate") {
-        let sizes = format!("{} -> {}", size(before), size(candidate.size.unwrap_or_default()));
+    let candidates: Vec<&Rung> = report.steps.iter().filter(|step| step.name == "candidate").collect();
+    if let [candidate] = candidates[..] {
+        let sizes = match candidate.size {
+            Some(after) => format!("{} -> {}", size(before), size(after)),
+            None => "no image".to_owned(),
+        };
         return match candidate.differences.len() {
             0 if report.result.verified => format!("{sizes}: the same program as far as it was asked ({time})"),
             0 => format!("{sizes}: nothing was asked of it, so nothing is proven ({time})"),
+            1 => format!("{sizes}: not the same, 1 difference ({time})"),
             count => format!("{sizes}: not the same, {count} differences ({time})"),
         };
+    }
+    if !candidates.is_empty() {
+        return format!("{kept} of {} candidates are the same program ({time})", candidates.len());
     }
     if before == 0 {
         return format!(
