@@ -40,7 +40,10 @@ pub struct Certificate {
     pub result: Version,
     /// What was asked of both.
     pub probes: Vec<String>,
-    /// Those of them that the original did not answer the same twice.
+    /// Containers that were started beside every image, and their images' digests.
+    #[serde(default)]
+    pub services: Vec<crate::services::Told>,
+    /// Those of the probes that the original did not answer the same twice.
     pub flaky: Vec<String>,
     /// Normalizers and noise lists that were used.
     pub normalized: Vec<String>,
@@ -137,6 +140,7 @@ impl Certificate {
             original,
             result,
             probes: report.probes.clone(),
+            services: report.services.clone(),
             flaky: report.flaky.clone(),
             normalized: report.normalized.clone(),
             steps: report.steps.iter().filter(|step| step.agreed.is_some()).filter_map(Compared::of).collect(),

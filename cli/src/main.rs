@@ -12,6 +12,7 @@ mod mask;
 mod place;
 mod probes;
 mod proof;
+mod remembered;
 mod report;
 mod services;
 mod terminal;

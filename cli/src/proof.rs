@@ -5,11 +5,13 @@ use crate::command::build_args::BuildArgs;
 use crate::config::Config;
 use crate::mask;
 use crate::probes::{self, Asked};
+use crate::remembered::{self, Remembered};
 use crate::report::treemap::Node;
 use crate::services::{self, Services, Told};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use plimsoll_runtime::compare::behaviour::{self, Observation, Root, Session};
+use plimsoll_runtime::compare::behaviour::{self, Member, Observation, Root, Session};
 use plimsoll_runtime::compare::{Allowed, Comparison, TreeOptions, compare_configs, compare_trees};
+use plimsoll_runtime::digest::Digest;
 use plimsoll_runtime::image::Image;
 use plimsoll_runtime::probe::{ProbeError, Question};
 use plimsoll_runtime::snapshot::Snapshots;
@@ -21,6 +23,7 @@ pub struct Prover<'a> {
     snapshots: Snapshots,
     config: &'a Config,
     services: Services,
+    remembered: Remembered,
     asked: Vec<Asked>,
     names: Vec<String>,
 }
@@ -28,6 +31,7 @@ pub struct Prover<'a> {
 /// The original as it was seen: twice, so that an answer that never repeats is not held against anybody.
 pub struct Seen {
     image: Image,
+    circumstances: Option<Digest>,
     first: Observation,
     second: Observation,
 }
@@ -36,8 +40,14 @@ impl<'a> Prover<'a> {
     /// With the probes that the configuration names; without any they are found by [`Prover::look`].
     pub fn new(store: &Store, config: &'a Config) -> Result<Self> {
         let snapshots = Snapshots::new(store).into_diagnostic()?;
-        let mut prover =
-            Self { snapshots, config, services: Services::default(), asked: Vec::new(), names: Vec::new() };
+        let mut prover = Self {
+            snapshots,
+            config,
+            services: Services::default(),
+            remembered: Remembered::new(store),
+            asked: Vec::new(),
+            names: Vec::new(),
+        };
         prover.ask(probes::read_all(config)?);
         Ok(prover)
     }
@@ -50,7 +60,26 @@ impl<'a> Prover<'a> {
     /// Makes the images of the services that the configuration names; without this none is started.
     pub fn with_services(mut self, global: &Global, args: &BuildArgs) -> Result<Self> {
         self.services = Services::prepare(global, args, self.config, self.snapshots.store())?;
-        Ok(self)
+        Ok(if args.no_cache { self.anew() } else { self })
+    }
+
+    /// Takes nothing from earlier runs.
+    pub fn anew(mut self) -> Self {
+        self.remembered.refuse();
+        self
+    }
+
+    /// How many comparisons are those of an earlier run.
+    pub fn remembered(&self) -> usize {
+        self.remembered.used()
+    }
+
+    /// Everything that a proof depends on besides the two images.
+    fn circumstances(&self, image: &Image) -> Result<Option<Digest>> {
+        let session = self.session(image)?;
+        let members: Vec<&Member> =
+            session.services.iter().map(|service| &service.member).chain([&session.app]).collect();
+        Ok(Remembered::circumstances(self.config, &self.services(), &members))
     }
 
     /// The services that are started beside every image.
@@ -148,9 +177,26 @@ impl<'a> Prover<'a> {
 
     /// The original: run twice.
     pub fn original(&mut self, image: &Image) -> Result<Seen> {
-        self.look(image)?;
-        let first = self.observe(image).wrap_err("the original image does not answer, so nothing can be proven")?;
-        let second = self.observe(image).wrap_err("the original image answered once, then no more")?;
+        let circumstances = self.circumstances(image)?;
+        let known = self.remembered.original(circumstances.as_ref(), image);
+        let (first, second) = match known {
+            Some(known) => {
+                if self.asked.is_empty() {
+                    self.ask(known.questions.into_iter().map(|question| Asked::from(question.probe)).collect());
+                }
+                (known.first, known.second)
+            }
+            None => {
+                self.look(image)?;
+                let first =
+                    self.observe(image).wrap_err("the original image does not answer, so nothing can be proven")?;
+                let second = self.observe(image).wrap_err("the original image answered once, then no more")?;
+                let questions = self.asked.iter().map(|asked| asked.question.clone()).collect();
+                let seen = remembered::Original { questions, first, second };
+                self.remembered.keep_original(circumstances.as_ref(), image, &seen);
+                (seen.first, seen.second)
+            }
+        };
         for (name, answer) in self.names.iter().zip(&first.answers) {
             if let Some(problem) = answer.unmet() {
                 return Err(miette!(
@@ -159,12 +205,18 @@ impl<'a> Prover<'a> {
                 ));
             }
         }
-        Ok(Seen { image: image.clone(), first, second })
+        Ok(Seen { image: image.clone(), circumstances, first, second })
     }
 
     /// Compares `changed` with the original, modulo what is allowed.
     pub fn compare(&self, original: &Seen, changed: &Image, allowed: &Allowed) -> Result<Comparison> {
+        let pair = original.circumstances.as_ref();
+        let pair = pair.map(|circumstances| remembered::pair(circumstances, &original.image, changed, allowed));
+        if let Some(known) = self.remembered.comparison(pair.as_ref()) {
+            return Ok(known);
+        }
         let mut comparison = self.compare_static(&original.image, changed, allowed)?;
+        let mut lasting = true;
         match self.observe_changed(changed)? {
             Ok(observation) => {
                 let seen = behaviour::compare_behaviour(&original.first, Some(&original.second), &observation);
@@ -172,12 +224,14 @@ impl<'a> Prover<'a> {
                 comparison.agreed = seen.agreed;
                 comparison.flaky = seen.flaky;
                 for name in seen.normalized {
-                    if !comparison.normalized.contains(&name) {
-                        comparison.normalized.push(name);
+                    if !comparison.normalized.iter().any(|known| known == name) {
+                        comparison.normalized.push(name.to_owned());
                     }
                 }
             }
             Err(error) => {
+                // It may have been a busy machine.
+                lasting = !is_slow(&error);
                 let total = self.asked.len();
                 comparison.behaviour = vec![plimsoll_runtime::compare::Difference {
                     subject: "the container".to_owned(),
@@ -188,6 +242,9 @@ impl<'a> Prover<'a> {
                 }];
                 comparison.agreed = (0, total);
             }
+        }
+        if lasting {
+            self.remembered.keep_comparison(pair.as_ref(), &comparison);
         }
         Ok(comparison)
     }
@@ -235,6 +292,14 @@ pub fn bytes_by_path(store: &Store, image: &Image) -> Result<Node> {
 
 const NO_ANSWER: &str = "try the image with `plimsoll run`; say what to ask in [[probe]] of plimsoll.toml, and raise \
                          optimize.ready-timeout for a program that starts slowly";
+
+fn is_slow(error: &ProbeError) -> bool {
+    match error {
+        ProbeError::NeverAnswered { .. } => true,
+        ProbeError::Service { source, .. } | ProbeError::Among { source, .. } => is_slow(source),
+        _ => false,
+    }
+}
 
 fn help(error: &ProbeError) -> &'static str {
     match error {

@@ -13,7 +13,7 @@ use plimsoll_runtime::image::Image;
 use plimsoll_runtime::probe::Probe;
 use plimsoll_runtime::snapshot::Snapshots;
 use plimsoll_runtime::store::Store;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The services of a configuration, ready to be started.
@@ -32,7 +32,7 @@ struct Made {
 }
 
 /// How reports tell of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// Its name.
     pub name: String,

@@ -44,6 +44,7 @@ const HABITS: &[Habit] = &[
             "docker-compose*.yaml",
             "compose.yml",
             "compose.yaml",
+            "plimsoll.toml",
         ],
         is: at_the_top,
     },

@@ -261,11 +261,13 @@ fn a_go_binary_takes_the_files_its_sources_name() {
         "FROM golang:1.19 AS build
 WORKDIR /src
 COPY . .
+# static and without symbols, since the last image has no libraries and no debugger
 RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /usr/local/bin/web .
 
 FROM gcr.io/distroless/static-debian12:latest
 WORKDIR /src
 COPY --from=build /usr/local/bin/web /usr/local/bin/web
+# what the program reads from its directory while it runs
 COPY VERSION /src/VERSION
 COPY templates /src/templates
 EXPOSE 80

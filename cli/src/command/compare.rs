@@ -58,7 +58,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let allowed = Allowed { config: fields, paths };
     let mut prover = Prover::new(&store, &config)?;
     let comparison = if args.behaviour {
-        prover = prover.with_services(global, &args.build)?;
+        prover = prover.with_services(global, &args.build)?.anew();
         let seen = prover.original(&before).wrap_err_with(|| format!("failed to run {}", args.a))?;
         prover.compare(&seen, &after, &allowed)?
     } else {

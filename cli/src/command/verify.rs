@@ -99,7 +99,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let mut builder = Builder::new(global, &inputs, &config, &context, &dockerfile)?;
     let (before, original) = obtain(&mut builder, "original", &certificate.original, args.rebuild)?;
     let (after, result) = obtain(&mut builder, "result", &certificate.result, args.rebuild)?;
-    let mut prover = Prover::new(builder.store(), &config)?.with_services(global, &inputs)?;
+    let mut prover = Prover::new(builder.store(), &config)?.with_services(global, &inputs)?.anew();
     builder.say("original: running it twice");
     let seen = prover.original(&before)?;
     builder.say("result: running it");

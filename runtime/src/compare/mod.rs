@@ -9,7 +9,7 @@ mod normalize;
 mod session;
 mod tree;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use config::{RuntimeConfig, compare_configs};
 pub use normalize::{Compared, NOISE, NORMALIZERS, Noise, Normalizer, normalize};
@@ -25,7 +25,7 @@ pub struct Allowed {
 }
 
 /// Two images side by side. Empty lists mean: the same.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Fields of the configuration that differ beyond what was declared.
     pub config: Vec<Difference>,
@@ -38,7 +38,7 @@ pub struct Comparison {
     /// Probes whose answers agreed, and how many were asked.
     pub agreed: (usize, usize),
     /// Names of the normalizers and noise lists that were used.
-    pub normalized: Vec<&'static str>,
+    pub normalized: Vec<String>,
     /// Probes that gave two answers on the original alone, and were left out.
     pub flaky: Vec<String>,
 }
@@ -51,7 +51,7 @@ impl Comparison {
 }
 
 /// One thing that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The field, path or probe.
     pub subject: String,
@@ -66,7 +66,7 @@ pub struct Difference {
 }
 
 /// How something differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DifferenceKind {
     /// Only on the right.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::RuntimeConfig;
 use super::member::{Member, Neighbours, Ready, Root, Running, Service};
@@ -26,7 +26,7 @@ pub struct Session {
 }
 
 /// What one session saw.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// Sockets that listened when the program was ready, those on ports that the kernel picked left out.
     pub listening: Vec<Listening>,
@@ -43,14 +43,14 @@ pub struct Observation {
     /// Standard error until it was stopped.
     pub stderr: String,
     /// Services that run the image under test too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceSeen>,
     /// From start to the first answer, in milliseconds.
     pub ready_ms: u64,
 }
 
 /// What a service that runs the image under test wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSeen {
     /// Its name.
     pub name: String,

@@ -115,10 +115,10 @@ fn title(service: Option<&str>, probe: &Probe) -> String {
 }
 
 /// What a [`Probe`] got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeResult {
     /// The service that was asked; nothing for the container under test.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// What was asked.
     pub probe: Probe,
@@ -166,7 +166,7 @@ impl ProbeResult {
 }
 
 /// What came back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Answer {
     /// An HTTP response.
@@ -192,14 +192,14 @@ pub enum Answer {
 }
 
 /// An HTTP response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpAnswer {
     /// Its status.
     pub status: u16,
     /// Its headers, names in lower case.
     pub headers: BTreeMap<String, String>,
     /// Its body, decoded from chunks.
-    #[serde(serialize_with = "body_text")]
+    #[serde(with = "body_text")]
     pub body: Vec<u8>,
 }
 
@@ -210,8 +210,32 @@ impl HttpAnswer {
     }
 }
 
-fn body_text<S: serde::Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&String::from_utf8_lossy(body))
+/// A body as JSON has it: its text, or, where it is none, its bytes in base64.
+mod body_text {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Body<'a> {
+        Text(std::borrow::Cow<'a, str>),
+        Bytes { base64: String },
+    }
+
+    pub(super) fn serialize<S: Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(body) {
+            Ok(text) => Body::Text(text.into()).serialize(serializer),
+            Err(_) => Body::Bytes { base64: STANDARD.encode(body) }.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        match Body::deserialize(deserializer)? {
+            Body::Text(text) => Ok(text.into_owned().into_bytes()),
+            Body::Bytes { base64 } => STANDARD.decode(base64).map_err(serde::de::Error::custom),
+        }
+    }
 }
 
 /// A probe that could not be asked.
@@ -426,4 +450,19 @@ fn wait_until(
 /// The TCP ports on which something in the container's network namespace listens, sorted.
 pub fn listening(container: &Container) -> Result<Vec<Listening>, ProbeError> {
     net::listening(container).map_err(|source| ProbeError::Io { what: "list the listening ports".to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_survives_being_written_down() {
+        for body in [&b"{\"a\": 1}"[..], &[0xff, 0, 0xfe], b""] {
+            let answer = HttpAnswer { status: 200, headers: BTreeMap::new(), body: body.to_vec() };
+            let result = ProbeResult { service: None, probe: Probe::get(80, "/"), answer: Answer::Http(answer) };
+            let text = serde_json::to_string(&result).expect("plain data");
+            assert_eq!(serde_json::from_str::<ProbeResult>(&text).expect("what was written"), result);
+        }
+    }
 }

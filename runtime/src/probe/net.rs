@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ProbeError;
 use crate::exec::Container;
 
 /// A listening TCP socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Listening {
     /// Its port.
     pub port: u16,

@@ -61,6 +61,7 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
         climber.report.rebuild = rebuild::measure(job, &mut climber.builder, &listing, &files, steps)?;
     }
     let ignored: Vec<String> = climber.prover.ignored().collect();
+    let remembered = climber.prover.remembered();
     let Climber { mut report, size, builder, normalized, .. } = climber;
     // Where nothing was asked, or every answer was flaky, nothing is proven.
     let proven =
@@ -68,6 +69,7 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     let mut taken = report.steps.iter().filter(|step| step.outcome == "taken").peekable();
     report.result.verified = (job.args.candidate.is_empty() || taken.peek().is_some()) && taken.all(proven);
     report.stand_ins = builder.stand_ins();
+    report.remembered = remembered;
     report.normalized = normalized.into_iter().chain(ignored).collect();
     report.result.digest = digest.unwrap_or_else(|| before.image.manifest.to_string());
     if job.args.format == ladder::Format::Html {
@@ -326,6 +328,7 @@ fn empty(job: &Job<'_>, id_map: &str) -> Report {
         stand_ins: Vec::new(),
         probes: Vec::new(),
         services: Vec::new(),
+        remembered: 0,
         flaky: Vec::new(),
         noise: Vec::new(),
         original: Rung::unbuilt("original", "original", "taken", ""),

@@ -37,6 +37,8 @@ pub struct Report {
     pub stand_ins: Vec<String>,
     /// What was asked of every image.
     pub probes: Vec<String>,
+    /// How many comparisons are those of an earlier run of the same images.
+    pub remembered: usize,
     /// Containers that were started beside every image.
     pub services: Vec<crate::services::Told>,
     /// Probes on which two runs of the original differ.
@@ -272,6 +274,11 @@ fn text(report: &Report, paint: Paint) -> String {
     }
     if !report.probes.is_empty() {
         let _ = writeln!(out, "asked of each: {}", report.probes.join(", "));
+    }
+    if report.remembered > 0 {
+        let what = if report.remembered == 1 { "one proof is that" } else { "proofs are those" };
+        let count = if report.remembered == 1 { String::new() } else { format!("{} ", report.remembered) };
+        let _ = writeln!(out, "{count}{what} of an earlier run of the same images; --no-cache asks again");
     }
     if !report.services.is_empty() {
         let beside: Vec<String> = report.services.iter().map(|s| format!("{} ({})", s.name, s.from)).collect();

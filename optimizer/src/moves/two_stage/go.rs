@@ -285,13 +285,20 @@ fn write(
                 }
             }
             Kind::Run(_) if index == build.instruction => {
-                first.push(sheet.lead(index)).push(&sheet.edited(index, &static_flags(build)));
+                let mut edits = static_flags(build);
+                if !edits.is_empty() {
+                    edits.insert(0, Edit::insert(instruction.range.start, STATIC));
+                }
+                first.push(sheet.lead(index)).push(&sheet.edited(index, &edits));
                 last.push(gap).push(&format!("COPY --from=build {0} {0}\n", build.binary));
                 if minimal == "scratch" {
                     last.push("# certificates, for whatever the program asks of others over TLS\n");
                     last.push("COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\n");
                 }
                 if let Some(root) = &copied_to {
+                    if !files.is_empty() {
+                        last.push("# what the program reads from its directory while it runs\n");
+                    }
                     for entry in &files {
                         let to = format!("{}/{}", root.trim_end_matches('/'), entry.path);
                         last.push(&format!("COPY {} {to}\n", entry.path));
@@ -392,6 +399,9 @@ fn check_command(sheet: &Sheet<'_>, build: &Build) -> Result<(), NotApplicable> 
     let starts = lines.iter().any(|line| line.split([' ', '/', '"', '\'']).any(|word| word == name));
     if starts { Ok(()) } else { Err(NotApplicable::because(format!("nothing starts {}", build.binary))) }
 }
+
+/// Why the flags are there.
+const STATIC: &str = "# static and without symbols, since the last image has no libraries and no debugger\n";
 
 /// Edits that make the build one without C, paths and symbols.
 fn static_flags(build: &Build) -> Vec<Edit> {
