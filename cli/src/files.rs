@@ -17,6 +17,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| unreadable(path, &error))
 }
 
+/// A path as people would write it from where they are.
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
+    here.as_deref().unwrap_or(path).display().to_string().trim_start_matches("./").to_owned()
+}
+
 /// Why a file could not be read and what to do.
 pub fn unreadable(path: &Path, error: &std::io::Error) -> miette::Report {
     let help = match error.kind() {

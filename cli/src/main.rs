@@ -2,19 +2,24 @@
 
 #![expect(unreachable_pub, reason = "nothing of a command is public; `pub` marks what its other modules use")]
 
+mod browse;
 mod builder;
 mod certificate;
 mod command;
 mod config;
 mod exit;
 mod files;
+mod growth;
+mod image_source;
 mod mask;
+mod mend;
 mod place;
 mod probes;
 mod proof;
 mod remembered;
 mod report;
 mod services;
+mod snapshot;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -68,6 +73,7 @@ enum Command {
     Verify(command::verify::Args),
     Compare(command::compare::Args),
     Inspect(command::inspect::Args),
+    Gate(command::gate::Args),
     Images(command::images::ImagesArgs),
     Pull(command::images::PullArgs),
     Push(command::images::PushArgs),
@@ -103,6 +109,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => command::verify::run(global, args),
         Command::Compare(args) => command::compare::run(global, args),
         Command::Inspect(args) => command::inspect::run(global, args),
+        Command::Gate(args) => command::gate::run(global, args),
         Command::Images(args) => command::images::images(global, args),
         Command::Pull(args) => command::images::pull(global, args),
         Command::Push(args) => command::images::push(global, args),

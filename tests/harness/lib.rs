@@ -2,6 +2,7 @@
 //! that is not root, and a way to say that a test could not be run here.
 
 mod account;
+mod archive;
 mod command;
 mod git;
 mod needs;
@@ -9,6 +10,7 @@ mod net;
 mod world;
 
 pub use account::Account;
+pub use archive::{Archive, Item, item, noise};
 pub use command::{Outcome, binary};
 pub use git::{GitServer, git};
 pub use needs::{skipped, subordinate_ids, tool, user_namespaces};

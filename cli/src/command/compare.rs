@@ -4,12 +4,17 @@ use crate::builder::Builder;
 use crate::command::build_args::BuildArgs;
 use crate::config;
 use crate::exit::Exit;
+use crate::growth::{self, Growth};
+use crate::image_source::{self, WithDockerfile};
 use crate::proof::Prover;
 use crate::report::compare::{self as report, Report, Side};
+use crate::report::image::ImageReport;
+use crate::snapshot::Snapshot;
 use crate::{Global, place};
 use miette::{Result, WrapErr};
 use plimsoll_runtime::compare::Allowed;
 use plimsoll_runtime::image::Image;
+use plimsoll_runtime::inspect::{Source, inspect};
 use plimsoll_runtime::store::Store;
 use std::path::{Path, PathBuf};
 
@@ -64,8 +69,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     } else {
         prover.compare_static(&before, &after, &allowed)?
     };
+    let growth = growth_of(global, &args, &config, &store, &before, &after)?;
     let report = Report {
         version: 1,
+        growth,
         before: Side::new(&args.a, &before),
         after: Side::new(&args.b, &after),
         probes: if args.behaviour { prover.names().to_vec() } else { Vec::new() },
@@ -76,6 +83,44 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     crate::terminal::out!("{}", report::render(args.format, &report, global.color.stdout()));
     Ok(if report.same { Exit::Clean } else { Exit::Differ })
 }
+
+/// Bytes by instruction, package and path; lines are those of the Dockerfile of B, where there is one.
+fn growth_of(
+    global: &Global,
+    args: &Args,
+    config: &config::Config,
+    store: &Store,
+    before: &Image,
+    after: &Image,
+) -> Result<Growth> {
+    let taken = |image: &Image| {
+        let source = Source::stored(store, image);
+        source.and_then(|source| inspect(&source)).map_err(|error| image_source::explain(&error))
+    };
+    let (old, new) = (taken(before)?, taken(after)?);
+    let path = Path::new(&args.b);
+    let named = path.file_name().and_then(|name| name.to_str()).is_some_and(crate::files::is_dockerfile_name);
+    let dockerfile = match () {
+        () if path.is_file() && named => Some(path.to_path_buf()),
+        () if path.is_dir() => crate::files::dockerfile_of(path, args.build.file.as_deref()).ok(),
+        () => args.build.file.clone(),
+    };
+    let build_args = args.build.build_args(config)?;
+    let stage = args.build.target.as_deref();
+    let dockerfile = dockerfile.map(|path| WithDockerfile::new(&path, stage, &build_args, &new, config)).transpose()?;
+    let mut left = image_source::beside(global, &args.a, &old, None, None)?;
+    let right = ImageReport::new(&new, &image_source::beside(global, &args.b, &new, None, dockerfile.as_ref())?);
+    let same = old.layers.iter().zip(&new.layers).take_while(|(a, b)| a.diff_id == b.diff_id).count();
+    if same >= right.base.layers {
+        left.base = Some((right.base.layers, right.base.by.unwrap_or("store"), right.base.name.clone()));
+    }
+    let left = ImageReport::new(&old, &left);
+    let (a, b) = (Snapshot::of(&left, &old, LEAST), Snapshot::of(&right, &new, LEAST));
+    Ok(growth::between(&a, &b, &right, dockerfile.as_ref().map(|file| &file.mending)))
+}
+
+/// The smallest path that is looked at by itself.
+const LEAST: u64 = 1024;
 
 /// An image by name: in the store, in an archive or layout, or built from a folder or a Dockerfile.
 fn image_of(global: &Global, args: &Args, config: &config::Config, store: &Store, name: &str) -> Result<Image> {

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod doctor;
+pub mod gate;
 pub mod images;
 pub mod inspect;
 pub mod lint;

@@ -1,5 +1,6 @@
 //! `plimsoll.toml`: what stands in it and where it is found. `docs/configuration.md` is its manual.
 
+pub mod budget;
 pub mod hadolint;
 pub mod show;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub service: Vec<Service>,
     /// `[container]`
     pub container: Container,
+    /// `[budget]`
+    pub budget: budget::Budget,
 }
 
 /// `[build]`

@@ -1,6 +1,11 @@
 //! Two images side by side.
 
+use super::growth;
+use super::html as web;
+use super::image::html;
 use super::ladder::differences;
+use super::markdown::{cell, fit};
+use crate::growth::Growth;
 use crate::terminal::{self, Paint, size};
 use plimsoll_runtime::compare::Comparison;
 use plimsoll_runtime::image::Image;
@@ -15,8 +20,10 @@ pub enum Format {
     Text,
     /// For programs
     Json,
-    /// For a pull request
+    /// For a pull request; under 60 kB
     Markdown,
+    /// A page of its own
+    Html,
 }
 
 /// Everything `compare` found out.
@@ -30,6 +37,8 @@ pub struct Report {
     pub after: Side,
     /// What both were asked; empty when they were not run.
     pub probes: Vec<String>,
+    /// Bytes by instruction, package and path.
+    pub growth: Growth,
     /// Nothing differs beyond what may.
     pub same: bool,
     /// What differs.
@@ -81,6 +90,7 @@ pub fn render(format: Format, report: &Report, color: bool) -> String {
         Format::Text => text(report, Paint(color)),
         Format::Json => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
         Format::Markdown => markdown(report),
+        Format::Html => html(report),
     }
 }
 
@@ -99,6 +109,10 @@ fn text(report: &Report, paint: Paint) -> String {
             let line = format!("{sign} {:>9}  {}", size(layer.size), short(layer.created_by.as_deref().unwrap_or("")));
             let _ = writeln!(out, "{}", if sign == "-" { paint.red(line) } else { paint.green(line) });
         }
+    }
+    if !growth::by_difference(&report.growth).is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("bytes"));
+        growth::text(&mut out, &report.growth, 10, paint);
     }
     for (title, list) in sections(&report.comparison) {
         if !list.is_empty() {
@@ -135,11 +149,12 @@ fn short(text: &str) -> String {
 
 fn markdown(report: &Report) -> String {
     let (a, b) = (&report.before, &report.after);
-    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     let mut out = String::from("| image | size | layers |\n|---|---:|---:|\n");
     for side in [a, b] {
         let _ = writeln!(out, "| {} | {} | {} |", cell(&side.name), size(side.size), side.layers.len());
     }
+    out.push('\n');
+    growth::markdown(&mut out, &report.growth, 10);
     for (title, list) in sections(&report.comparison) {
         if !list.is_empty() {
             let _ = writeln!(out, "\n**{title}** ({})\n\n```", list.len());
@@ -148,5 +163,30 @@ fn markdown(report: &Report) -> String {
         }
     }
     let _ = writeln!(out, "\n{}", if report.same { "The same." } else { "They differ." });
-    out
+    fit(out)
+}
+
+fn html(report: &Report) -> String {
+    let (a, b) = (&report.before, &report.after);
+    let mut body = format!("<h1>{} and {}</h1>\n", web::escape(&a.name), web::escape(&b.name));
+    let sides =
+        [a, b].map(|side| vec![size(side.size), side.layers.len().to_string(), side.name.clone(), side.digest.clone()]);
+    html::table(&mut body, "Images", &["size", "layers", "image", "digest"], sides.into_iter());
+    let rows = growth::by_difference(&report.growth).into_iter().map(|row| {
+        let bytes = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
+        let mend = row.remedy.as_ref().map(|remedy| remedy.advice.clone()).unwrap_or_default();
+        vec![growth::signed(row.delta), bytes(row.before), bytes(row.after), growth::place(row, 300), mend]
+    });
+    html::table(&mut body, "Bytes by instruction", &["change", "before", "after", "instruction", "mend"], rows);
+    let rows = report.growth.packages.iter().map(|row| vec![growth::signed(row.delta), growth::package(row)]);
+    html::table(&mut body, "Packages", &["change", "package"], rows);
+    let paths = report.growth.instructions.iter().flat_map(|row| &row.paths);
+    let rows = paths.map(|row| vec![growth::signed(row.delta), size(row.before), size(row.after), row.path.clone()]);
+    html::table(&mut body, "Paths", &["change", "before", "after", "path"], rows);
+    for (title, list) in sections(&report.comparison) {
+        let rows = list.iter().map(|one| vec![super::ladder::difference_line(one)]);
+        html::table(&mut body, title, &["difference"], rows);
+    }
+    let said = if report.same { "The same." } else { "They differ." };
+    web::page(&format!("{} and {}", a.name, b.name), &format!("{body}<p>{said}</p>\n"))
 }

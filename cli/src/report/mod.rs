@@ -2,9 +2,13 @@
 
 pub mod compare;
 pub mod finding;
+pub mod gate;
+pub mod growth;
 pub mod html;
+pub mod image;
 pub mod ladder;
 pub mod lint;
+pub mod markdown;
 pub mod progress;
 pub mod source;
 pub mod syntax;

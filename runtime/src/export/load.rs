@@ -32,12 +32,12 @@ pub struct Loaded {
 /// One element of a docker archive's `manifest.json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct DockerEntry {
-    config: String,
+pub(crate) struct DockerEntry {
+    pub(crate) config: String,
     #[serde(default)]
-    repo_tags: Option<Vec<String>>,
+    pub(crate) repo_tags: Option<Vec<String>>,
     #[serde(default)]
-    layers: Vec<String>,
+    pub(crate) layers: Vec<String>,
 }
 
 /// Loads every image of an OCI layout (directory or archive) or docker archive, compressed or not. `-` is standard
@@ -271,7 +271,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write, path: &Path) -> Result<(), Ex
 }
 
 /// A path in an archive without `.`, `..` and doubled slashes.
-fn normal(beside: &str, path: &str) -> String {
+pub(crate) fn normal(beside: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     let beside = if path.starts_with('/') { "" } else { beside };
     for part in beside.split('/').chain(path.split('/')) {

@@ -4,7 +4,7 @@
 
 mod compress;
 mod error;
-mod load;
+pub(crate) mod load;
 mod write;
 
 pub use compress::{Recompressed, compress_layer, recompress};

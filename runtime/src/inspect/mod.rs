@@ -1,65 +1,77 @@
-//! Where an image's bytes come from: the paths of every layer, and what of them a later layer hides.
+//! Where an image's bytes come from: the paths of every layer, what of them a later layer hides, and what they are.
 //!
-//! Layers are read as streams; only their tables of paths are kept in memory, never contents.
+//! Layers are read as streams, several at once; their indexes are kept in memory, never their bytes.
 
-use std::collections::{BTreeMap, HashMap};
+mod index;
+mod kinds;
+mod merge;
+mod origin;
+mod packages;
+mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 
-use crate::image::{Image, Layer};
-use crate::layer::{Contents, LayerError, Limits, read_contents};
-use crate::store::{Store, StoreError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::digest::Digest;
+use crate::image::ImageConfig;
+use crate::layer::{LayerError, Limits};
+use crate::store::StoreError;
+
+pub use index::{Entry, EntryKind, LayerIndex, Marks, read_index};
+pub use kinds::{FileKind, kind_of, looks_secret};
+pub use merge::{Duplicate, Hidden, Visible, Wasted};
+pub use origin::{Origin, Origins, align, pair};
+pub use packages::Package;
+pub use source::{Source, SourceLayer};
 
 /// An image taken apart.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub struct Inspected {
+    /// The names it has where it was found.
+    pub names: Vec<String>,
+    /// Digest of its manifest, where it has one.
+    pub manifest: Option<Digest>,
+    /// Digest of the configuration: the image ID.
+    pub id: Digest,
+    /// The configuration.
+    pub config: ImageConfig,
+    /// Annotations of the manifest.
+    pub annotations: std::collections::BTreeMap<String, String>,
     /// One for each layer, lowest first.
-    pub layers: Vec<LayerContents>,
-    /// Bytes of files that no container sees, largest first: overwritten or deleted by a later layer. Each byte counts once.
+    pub layers: Vec<LayerReport>,
+    /// Files that no container sees, largest first: overwritten, deleted or given to another owner by a later layer.
     pub wasted: Vec<Wasted>,
-    /// What a container sees: number of paths and bytes of files (hard links counted once).
-    pub visible: (usize, u64),
-    /// The largest files that a container sees, largest first.
-    pub largest: Vec<(String, u64)>,
-    /// Bytes a container sees by directory, two levels deep, largest first.
-    pub directories: Vec<(String, u64)>,
+    /// Files whose content stands elsewhere too, largest first; the one written first is not among them.
+    pub duplicates: Vec<Duplicate>,
+    /// What a container sees, by path.
+    pub visible: Vec<Visible>,
+    /// What is installed, largest first.
+    pub packages: Vec<Package>,
 }
 
 /// What one layer holds.
-#[derive(Debug, Clone, Default)]
-pub struct LayerContents {
-    /// Entries, whiteouts included.
-    pub entries: usize,
-    /// Whiteouts and opaque directories.
-    pub whiteouts: usize,
+#[derive(Debug)]
+pub struct LayerReport {
+    /// Digest of its uncompressed tar.
+    pub diff_id: Digest,
+    /// Bytes of it.
+    pub size: u64,
+    /// Bytes as it was found, compressed or not.
+    pub stored: u64,
+    /// The instruction that made it, as history has it.
+    pub created_by: Option<String>,
+    /// Its entry in the history.
+    pub history: Option<usize>,
     /// Bytes of its files.
     pub bytes: u64,
     /// Bytes of its files that later layers hide.
     pub wasted: u64,
-}
-
-/// A file that was written and is hidden later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wasted {
-    /// Its path.
-    pub path: String,
-    /// Its bytes.
-    pub bytes: u64,
-    /// The layer that wrote it.
-    pub written: usize,
-    /// The layer that hides it.
-    pub hidden: usize,
-    /// How.
-    pub how: Hidden,
-}
-
-/// How a later layer hides a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hidden {
-    /// Another content in its place.
-    Overwritten,
-    /// Written again with the same size: most often only its owner, mode or time changed.
-    SameSize,
-    /// Deleted.
-    Deleted,
+    /// What it holds.
+    pub index: LayerIndex,
 }
 
 /// Why an image could not be taken apart.
@@ -69,111 +81,126 @@ pub enum InspectError {
     #[error("failed to {0}")]
     Store(#[from] StoreError),
     /// A layer.
-    #[error("failed to read layer {layer}: {source}")]
+    #[error("failed to read layer {layer} ({diff_id}): {source}")]
     Layer {
-        /// Which, from 0.
+        /// Which, from 1.
         layer: usize,
+        /// Its digest.
+        diff_id: Digest,
         /// Why not.
         source: LayerError,
     },
+    /// A file.
+    #[error("failed to {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The answer.
+        source: io::Error,
+    },
+    /// Something that is no image.
+    #[error("failed to read {} as an image: {reason}", path.display())]
+    NotImages {
+        /// What.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A daemon's command.
+    #[error("failed to get {name} from {engine}: {reason}")]
+    Engine {
+        /// `docker` or `podman`.
+        engine: String,
+        /// The image.
+        name: String,
+        /// What it said.
+        reason: String,
+    },
 }
 
-/// Rows kept of each list.
-const KEPT: usize = 100;
+impl InspectError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> InspectError {
+        let path = path.to_owned();
+        move |source| InspectError::Io { action, path, source }
+    }
+
+    /// What may help.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Engine { .. } => Some("is the daemon running, and does it have the image?".to_owned()),
+            Self::NotImages { .. } => {
+                Some("an OCI layout (folder or archive) or a docker archive is expected".to_owned())
+            }
+            Self::Store(error) => error.help(),
+            _ => None,
+        }
+    }
+}
 
 /// Reads every layer of an image.
-pub fn inspect(store: &Store, image: &Image) -> Result<Inspected, InspectError> {
-    let mut found = Inspected::default();
-    let mut live: BTreeMap<String, (u64, usize)> = BTreeMap::new();
-    for (index, layer) in image.layers.iter().enumerate() {
-        let entries = contents(store, layer, index)?;
-        let mut summary = LayerContents { entries: entries.len(), ..LayerContents::default() };
-        // A layer's whiteouts hide what is below it, never what it brings itself.
-        for entry in &entries {
-            match entry {
-                Contents::Whiteout(path) => {
-                    summary.whiteouts += 1;
-                    hide_below(&mut live, path, true, index, &mut found);
-                }
-                Contents::Opaque(path) => {
-                    summary.whiteouts += 1;
-                    hide_below(&mut live, path, false, index, &mut found);
-                }
-                Contents::Path { .. } => {}
-            }
-        }
-        for entry in entries {
-            let Contents::Path { path, bytes, is_dir } = entry else { continue };
-            summary.bytes += bytes;
-            if is_dir {
-                live.entry(path).or_insert((0, index));
-                continue;
-            }
-            if let Some((before, written)) = live.insert(path.clone(), (bytes, index))
-                && before > 0
-                && written != index
-            {
-                let how = if before == bytes { Hidden::SameSize } else { Hidden::Overwritten };
-                found.wasted.push(Wasted { path, bytes: before, written, hidden: index, how });
-            }
-        }
-        found.layers.push(summary);
+pub fn inspect(source: &Source) -> Result<Inspected, InspectError> {
+    let mut indexes = source
+        .layers
+        .par_iter()
+        .enumerate()
+        .map(|(number, layer)| {
+            read_index(layer.open()?, Limits::default()).map_err(|source| InspectError::Layer {
+                layer: number + 1,
+                diff_id: layer.diff_id,
+                source,
+            })
+        })
+        .collect::<Result<Vec<LayerIndex>, InspectError>>()?;
+    let kept = indexes.iter_mut().map(|index| std::mem::take(&mut index.kept)).collect::<Vec<_>>();
+    let merged = merge::merge(&indexes);
+    let packages = packages::find(source, &indexes, &merged.visible, kept)?;
+    let mut wasted_by = vec![0; indexes.len()];
+    for one in &merged.wasted {
+        wasted_by[one.written] += one.bytes;
     }
-    for wasted in &found.wasted {
-        if let Some(layer) = found.layers.get_mut(wasted.written) {
-            layer.wasted += wasted.bytes;
+    let mut history = source.config.history.iter().enumerate().filter(|(_, entry)| !entry.empty_layer);
+    let layers = source.layers.iter().zip(indexes).zip(wasted_by).map(|((layer, index), wasted)| {
+        let entry = history.next();
+        LayerReport {
+            diff_id: layer.diff_id,
+            size: index.size,
+            stored: layer.stored,
+            created_by: entry.and_then(|(_, entry)| entry.created_by.clone()),
+            history: entry.map(|(number, _)| number),
+            bytes: index.entries.iter().map(|entry| entry.size).sum(),
+            wasted,
+            index,
         }
-    }
-    found.wasted.sort_by(|a, b| (b.bytes, &a.path).cmp(&(a.bytes, &b.path)));
-    found.visible = (live.len(), live.values().map(|(bytes, _)| bytes).sum());
-    let mut directories: HashMap<&str, u64> = HashMap::new();
-    for (path, (bytes, _)) in &live {
-        let end = path.match_indices('/').nth(1).map_or(path.len(), |(at, _)| at);
-        let end = if path.matches('/').count() < 2 { path.rfind('/').unwrap_or(0) } else { end };
-        if let Some(directory) = path.get(..end) {
-            *directories.entry(directory).or_default() += bytes;
-        }
-    }
-    let named = |path: &str| if path.is_empty() { "/".to_owned() } else { format!("/{path}") };
-    found.directories =
-        directories.into_iter().filter(|(_, bytes)| *bytes > 0).map(|(path, bytes)| (named(path), bytes)).collect();
-    largest_first(&mut found.directories);
-    found.largest =
-        live.iter().filter(|(_, (bytes, _))| *bytes > 0).map(|(path, (bytes, _))| (named(path), *bytes)).collect();
-    largest_first(&mut found.largest);
-    Ok(found)
+    });
+    Ok(Inspected {
+        names: source.names.clone(),
+        manifest: source.manifest,
+        id: source.id,
+        config: source.config.clone(),
+        annotations: source.annotations.clone(),
+        layers: layers.collect(),
+        wasted: merged.wasted,
+        duplicates: merged.duplicates,
+        visible: merged.visible,
+        packages,
+    })
 }
 
-fn largest_first(list: &mut Vec<(String, u64)>) {
-    list.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
-    list.truncate(KEPT);
-}
-
-/// Takes away `path` (when `itself`) and everything below it.
-fn hide_below(
-    live: &mut BTreeMap<String, (u64, usize)>,
-    path: &str,
-    itself: bool,
-    layer: usize,
-    found: &mut Inspected,
-) {
-    let below = format!("{path}/");
-    let mut gone: Vec<String> =
-        live.range(below.clone()..).take_while(|(p, _)| p.starts_with(&below)).map(|(p, _)| p.clone()).collect();
-    if itself {
-        gone.push(path.to_owned());
+impl Inspected {
+    /// Bytes of all layers, uncompressed.
+    pub fn size(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.size).sum()
     }
-    for path in gone {
-        if let Some((bytes, written)) = live.remove(&path)
-            && bytes > 0
-        {
-            found.wasted.push(Wasted { path, bytes, written, hidden: layer, how: Hidden::Deleted });
-        }
-    }
-}
 
-fn contents(store: &Store, layer: &Layer, index: usize) -> Result<Vec<Contents>, InspectError> {
-    let blob = layer.blob.ok_or(StoreError::Missing { digest: layer.diff_id })?;
-    let file = store.open_sized(&blob)?;
-    read_contents(file, Limits::default()).map_err(|source| InspectError::Layer { layer: index, source })
+    /// Bytes of files that a container sees.
+    pub fn visible_bytes(&self) -> u64 {
+        self.visible.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The entry of a layer that a container sees at this path.
+    pub fn entry(&self, file: &Visible) -> &Entry {
+        &self.layers[file.layer].index.entries[file.entry]
+    }
 }

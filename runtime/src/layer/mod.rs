@@ -4,7 +4,6 @@
 //! host. Applying one treats it as hostile: no entry reaches outside the directory it is applied to.
 
 mod apply;
-mod contents;
 pub(crate) mod decode;
 mod diff;
 mod error;
@@ -14,14 +13,15 @@ mod reader;
 mod writer;
 
 pub use apply::{Applied, apply};
-pub use contents::{Contents, read_contents};
 pub use decode::{Compression, decoder};
 pub use diff::{DiffOptions, Noted, write_diff};
 pub use error::LayerError;
+pub(crate) use error::stream_error;
 pub(crate) use lower::DIRECTORY;
 pub use lower::Lower;
 pub use overlay::XattrPrefix;
 pub use reader::Limits;
+pub(crate) use reader::TarReader;
 pub use writer::{Entry, Kind, LayerWriter, TarWriter};
 
 #[cfg(test)]
