@@ -88,6 +88,7 @@ enum Command {
     Config(command::config::Args),
     Doctor(command::doctor::Args),
     Completions(command::completions::Args),
+    Man(command::man::Args),
 }
 
 fn main() -> ExitCode {
@@ -124,6 +125,7 @@ fn main() -> ExitCode {
         Command::Config(args) => command::config::run(global, args),
         Command::Doctor(args) => command::doctor::run(global, args),
         Command::Completions(args) => command::completions::run(args),
+        Command::Man(args) => command::man::run(&args),
     };
     match result {
         Ok(exit) => exit.into(),

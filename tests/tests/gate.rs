@@ -101,7 +101,7 @@ fn regressions(size: usize) -> Vec<Case> {
     let new = Build::new;
     let owner = |items: Vec<Item>, owner| items.into_iter().map(|item: Item| item.owned(owner)).collect::<Vec<_>>();
     let big = |path: &str| item(path, noise(99, size));
-    let tree = |n: usize| (0..n).map(|at| item(&format!("app/assets/f{at}"), noise(500 + at as u64, size / n)));
+    let tree = |n: usize| (0..n).map(move |at| item(&format!("app/assets/f{at}"), noise(500 + at as u64, size / n)));
     let mut base = new();
     base.base.push(big("usr/lib/locale/locale-archive"));
     let mut swapped = new();

@@ -72,7 +72,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let growth = growth_of(global, &args, &config, &store, &before, &after)?;
     let report = Report {
         version: 1,
-        growth,
+        growth: Some(growth),
         before: Side::new(&args.a, &before),
         after: Side::new(&args.b, &after),
         probes: if args.behaviour { prover.names().to_vec() } else { Vec::new() },

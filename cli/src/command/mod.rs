@@ -10,6 +10,7 @@ pub mod gate;
 pub mod images;
 pub mod inspect;
 pub mod lint;
+pub mod man;
 pub mod optimize;
 pub mod parse;
 pub mod rules;

@@ -113,6 +113,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         result,
         report: Report {
             version: 1,
+            growth: None,
             before: Side::new("original", &before),
             after: Side::new("result", &after),
             probes: prover.names().to_vec(),

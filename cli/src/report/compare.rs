@@ -38,7 +38,8 @@ pub struct Report {
     /// What both were asked; empty when they were not run.
     pub probes: Vec<String>,
     /// Bytes by instruction, package and path.
-    pub growth: Growth,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
     /// Nothing differs beyond what may.
     pub same: bool,
     /// What differs.
@@ -110,9 +111,9 @@ fn text(report: &Report, paint: Paint) -> String {
             let _ = writeln!(out, "{}", if sign == "-" { paint.red(line) } else { paint.green(line) });
         }
     }
-    if !growth::by_difference(&report.growth).is_empty() {
+    if let Some(growth) = report.growth.as_ref().filter(|growth| !growth::by_difference(growth).is_empty()) {
         let _ = writeln!(out, "\n{}", paint.bold("bytes"));
-        growth::text(&mut out, &report.growth, 10, paint);
+        growth::text(&mut out, growth, 10, paint);
     }
     for (title, list) in sections(&report.comparison) {
         if !list.is_empty() {
@@ -154,7 +155,9 @@ fn markdown(report: &Report) -> String {
         let _ = writeln!(out, "| {} | {} | {} |", cell(&side.name), size(side.size), side.layers.len());
     }
     out.push('\n');
-    growth::markdown(&mut out, &report.growth, 10);
+    if let Some(growth) = &report.growth {
+        growth::markdown(&mut out, growth, 10);
+    }
     for (title, list) in sections(&report.comparison) {
         if !list.is_empty() {
             let _ = writeln!(out, "\n**{title}** ({})\n\n```", list.len());
@@ -172,17 +175,20 @@ fn html(report: &Report) -> String {
     let sides =
         [a, b].map(|side| vec![size(side.size), side.layers.len().to_string(), side.name.clone(), side.digest.clone()]);
     html::table(&mut body, "Images", &["size", "layers", "image", "digest"], sides.into_iter());
-    let rows = growth::by_difference(&report.growth).into_iter().map(|row| {
-        let bytes = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
-        let mend = row.remedy.as_ref().map(|remedy| remedy.advice.clone()).unwrap_or_default();
-        vec![growth::signed(row.delta), bytes(row.before), bytes(row.after), growth::place(row, 300), mend]
-    });
-    html::table(&mut body, "Bytes by instruction", &["change", "before", "after", "instruction", "mend"], rows);
-    let rows = report.growth.packages.iter().map(|row| vec![growth::signed(row.delta), growth::package(row)]);
-    html::table(&mut body, "Packages", &["change", "package"], rows);
-    let paths = report.growth.instructions.iter().flat_map(|row| &row.paths);
-    let rows = paths.map(|row| vec![growth::signed(row.delta), size(row.before), size(row.after), row.path.clone()]);
-    html::table(&mut body, "Paths", &["change", "before", "after", "path"], rows);
+    if let Some(growth) = &report.growth {
+        let rows = growth::by_difference(growth).into_iter().map(|row| {
+            let bytes = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
+            let mend = row.remedy.as_ref().map(|remedy| remedy.advice.clone()).unwrap_or_default();
+            vec![growth::signed(row.delta), bytes(row.before), bytes(row.after), growth::place(row, 300), mend]
+        });
+        html::table(&mut body, "Bytes by instruction", &["change", "before", "after", "instruction", "mend"], rows);
+        let rows = growth.packages.iter().map(|row| vec![growth::signed(row.delta), growth::package(row)]);
+        html::table(&mut body, "Packages", &["change", "package"], rows);
+        let paths = growth.instructions.iter().flat_map(|row| &row.paths);
+        let rows =
+            paths.map(|row| vec![growth::signed(row.delta), size(row.before), size(row.after), row.path.clone()]);
+        html::table(&mut body, "Paths", &["change", "before", "after", "path"], rows);
+    }
     for (title, list) in sections(&report.comparison) {
         let rows = list.iter().map(|one| vec![super::ladder::difference_line(one)]);
         html::table(&mut body, title, &["difference"], rows);
