@@ -53,7 +53,7 @@ impl Move for Slimmer {
             .ok_or_else(|| NotApplicable::because(format!("{} cannot be had", names.join(", "))))?;
         let edit = Edit::replace(from.image.range, slim.clone());
         let dockerfile = crate::apply::splice(&input.files.dockerfile, [&edit]);
-        let dockerfile = with_manual_pages(&dockerfile);
+        let dockerfile = super::health::with_tools(&with_manual_pages(&dockerfile), &base);
         Ok(Step {
             title: Some(format!("{slim} as base")),
             may_change: system_paths(),

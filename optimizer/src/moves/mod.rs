@@ -7,8 +7,10 @@ mod chown;
 mod context;
 mod development;
 mod distilled;
+mod health;
 mod order;
 mod packages;
+mod sources;
 mod two_stage;
 mod unneeded;
 
@@ -141,6 +143,7 @@ pub static ALL: &[&dyn Move] = &[
     &two_stage::GoBinary,
     &two_stage::JAVA,
     &two_stage::COMPILED,
+    &sources::SourcesBehind,
     &distilled::Distilled,
 ];
 

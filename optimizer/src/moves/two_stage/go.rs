@@ -199,12 +199,13 @@ fn check_sources(input: &Input<'_>) -> Result<(), NotApplicable> {
 }
 
 /// The files of the context that the sources name in string literals: themselves, or by a directory above them.
-fn files_read<'l>(input: &Input<'l>, ignore: Option<&Ignore>) -> Vec<&'l Entry> {
+pub(crate) fn files_read<'l>(input: &Input<'l>, ignore: Option<&Ignore>, endings: &[&str]) -> Vec<&'l Entry> {
+    let is_source = |path: &str| endings.iter().any(|ending| path.ends_with(ending));
     let sources: Vec<String> = input
         .listing
         .entries()
         .iter()
-        .filter(|entry| entry.path.ends_with(".go") && !entry.path.ends_with("_test.go"))
+        .filter(|entry| is_source(&entry.path) && !entry.path.ends_with("_test.go"))
         .filter_map(|entry| (input.read)(&entry.path))
         .collect();
     let mut literals: Vec<String> = Vec::new();
@@ -223,9 +224,23 @@ fn files_read<'l>(input: &Input<'l>, ignore: Option<&Ignore>) -> Vec<&'l Entry> 
     };
     let source_file = |entry: &Entry| {
         let name = entry.name();
-        entry.path.ends_with(".go")
-            || matches!(name, "go.mod" | "go.sum" | "go.work" | "Makefile" | ".dockerignore" | ".gitignore")
+        let manifests = [
+            "go.mod",
+            "go.sum",
+            "go.work",
+            "Makefile",
+            "CMakeLists.txt",
+            "Cargo.toml",
+            "Cargo.lock",
+            "pom.xml",
+            ".dockerignore",
+            ".gitignore",
+            "plimsoll.toml",
+        ];
+        is_source(&entry.path)
+            || manifests.contains(&name)
             || name.starts_with("Dockerfile")
+            || name.starts_with("build.gradle")
     };
     let mut taken: Vec<&'l Entry> = Vec::new();
     for entry in input.listing.entries() {
@@ -237,8 +252,8 @@ fn files_read<'l>(input: &Input<'l>, ignore: Option<&Ignore>) -> Vec<&'l Entry> 
         if excluded || below || hidden || source_file(entry) {
             continue;
         }
-        let holds_sources = entry.kind == EntryKind::Dir
-            && input.listing.below(&entry.path).iter().any(|inner| inner.path.ends_with(".go"));
+        let holds_sources =
+            entry.kind == EntryKind::Dir && input.listing.below(&entry.path).iter().any(|inner| is_source(&inner.path));
         if named(&entry.path) && !holds_sources {
             taken.push(entry);
         }
@@ -255,7 +270,7 @@ fn write(
     minimal: &str,
 ) -> Result<Step, NotApplicable> {
     let ignore = input.files.dockerignore.as_deref().map(|text| Ignore::parse(text).0);
-    let files = files_read(input, ignore.as_ref());
+    let files = files_read(input, ignore.as_ref(), &[".go"]);
     let mut first = Draft::default();
     let mut last = Draft::default();
     let mut notes = Vec::new();
@@ -285,7 +300,7 @@ fn write(
                 }
             }
             Kind::Run(_) if index == build.instruction => {
-                let mut edits = static_flags(build);
+                let mut edits = static_flags(build, sheet.file.text);
                 if !edits.is_empty() {
                     edits.insert(0, Edit::insert(instruction.range.start, STATIC));
                 }
@@ -404,9 +419,11 @@ fn check_command(sheet: &Sheet<'_>, build: &Build) -> Result<(), NotApplicable> 
 const STATIC: &str = "# static and without symbols, since the last image has no libraries and no debugger\n";
 
 /// Edits that make the build one without C, paths and symbols.
-fn static_flags(build: &Build) -> Vec<Edit> {
+fn static_flags(build: &Build, text: &str) -> Vec<Edit> {
     let mut edits = Vec::new();
-    let set = build.link.range.start < build.link.words.first().map_or(0, |word| word.range.start);
+    // Assignments in front of the command.
+    let first = build.link.words.first().map_or(build.link.range.start, |word| word.range.start);
+    let set = TextRange { start: build.link.range.start, end: first }.of(text).contains("CGO_ENABLED=");
     let in_env = build.place.env.contains_key("CGO_ENABLED");
     if !set && !in_env {
         edits.push(Edit::insert(build.link.range.start, "CGO_ENABLED=0 "));

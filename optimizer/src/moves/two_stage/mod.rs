@@ -10,7 +10,7 @@ mod node;
 mod python;
 mod ruby;
 
-pub(crate) use go::GoBinary;
+pub(crate) use go::{GoBinary, files_read};
 
 use super::packages::{Runtime, is_build_tool, runtime_of, wants_manual_pages};
 use super::{ConfigChange, Input, Move, NotApplicable, Step};
@@ -334,7 +334,11 @@ fn split(
     debug_assert!(fetched && first <= last, "the last installing instruction fetches");
     let mut text = build;
     let last_stage = draft.finish();
-    let last_stage = if final_base.contains("slim") { with_manual_pages(&last_stage) } else { last_stage };
+    let last_stage = if final_base.contains("slim") {
+        super::health::with_tools(&with_manual_pages(&last_stage), base)
+    } else {
+        last_stage
+    };
     text.blank().push(last_stage.trim_start_matches('\n'));
     text.push(sheet.tail());
 
@@ -665,7 +669,7 @@ impl Apt {
 }
 
 /// What a command form says, in one line.
-pub(super) fn command_line(command: &Command<'_>) -> String {
+pub(crate) fn command_line(command: &Command<'_>) -> String {
     match command {
         Command::Shell(text) => text.text.to_string(),
         Command::Exec { words, .. } => words.iter().map(plimsoll_parser::Text::as_str).collect::<Vec<_>>().join(" "),
