@@ -6,7 +6,7 @@ use crate::{Global, place, terminal};
 use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
 use plimsoll_runtime::exec::{self, EtcFiles, Forwarder, Input, Limits, Mount, Network, Output, Process};
 use plimsoll_runtime::image::Image;
-use plimsoll_runtime::snapshot::Snapshots;
+use plimsoll_runtime::snapshot::{Point, Snapshots};
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -98,12 +98,23 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     }
 }
 
+/// Where every container has something mounted.
+const POINTS: [Point<'static>; 6] = [
+    Point::File("/etc/resolv.conf"),
+    Point::File("/etc/hosts"),
+    Point::File("/etc/hostname"),
+    Point::Directory("/proc"),
+    Point::Directory("/dev"),
+    Point::Directory("/sys"),
+];
+
 fn start(global: &Global, args: &Args) -> Result<Exit> {
     let store = place::store(global)?;
     let (name, _) = args.words();
     let image = images::find_or_pull(global, &store, name)?;
-    let snapshots = Snapshots::new(&store).into_diagnostic()?;
-    let active = snapshots.prepare(&image.layers).into_diagnostic().wrap_err("failed to mount the image")?;
+    let snapshots = Snapshots::new(&store).into_diagnostic()?.one_at_a_time();
+    let active =
+        snapshots.prepare_with(&image.layers, &POINTS).into_diagnostic().wrap_err("failed to mount the image")?;
     let process = process(args, &image, active.root())?;
     let ports = args.publish.iter().map(|spec| read_port(spec)).collect::<Result<Vec<_>>>()?;
     let mut container = match exec::spawn(&process) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_analyzer::context::{has_wildcard, wildcard_matches};
 use plimsoll_parser::dockerignore::Ignore;
+use rayon::prelude::*;
 
 use crate::context::Digests;
 use crate::digest::Hasher;
@@ -61,7 +62,7 @@ pub(super) struct Taking<'a> {
 }
 
 /// Finds what `source` names in `tree`.
-pub(super) fn gather(tree: &dyn Tree, source: &str, taking: &Taking<'_>) -> Result<Vec<Source>, GatherError> {
+pub(super) fn gather(tree: &(dyn Tree + Sync), source: &str, taking: &Taking<'_>) -> Result<Vec<Source>, GatherError> {
     let exclude = match taking.exclude {
         [] => None,
         patterns => Some(
@@ -87,45 +88,54 @@ pub(super) fn gather(tree: &dyn Tree, source: &str, taking: &Taking<'_>) -> Resu
         if !node.is_dir() && exclude.as_ref().is_some_and(|ignore| ignore.is_excluded(&name.to_string_lossy())) {
             continue;
         }
-        let mut below = Vec::new();
-        if node.is_dir() {
-            walk(tree, &resolved.path, Path::new(""), exclude.as_ref(), &mut below)?;
-        }
+        let below =
+            if node.is_dir() { walk(tree, &resolved.path, Path::new(""), exclude.as_ref())? } else { Vec::new() };
         found.push(Source { name, root: resolved.path, node, below, partial: exclude.is_some() });
     }
     Ok(found)
 }
 
+/// Folders of a folder that are worth being walked at the same time.
+const SIDE_BY_SIDE: usize = 8;
+
 fn walk(
-    tree: &dyn Tree,
+    tree: &(dyn Tree + Sync),
     root: &Path,
     directory: &Path,
     exclude: Option<&Ignore>,
-    found: &mut Vec<Below>,
-) -> Result<(), GatherError> {
+) -> Result<Vec<Below>, GatherError> {
     let here = root.join(directory);
     let entries = tree.entries(&here).map_err(|source| GatherError::Io { path: here.clone(), source })?;
-    for (name, node) in entries {
+    let visit = |(name, node): (OsString, Node)| {
         let path = directory.join(name);
-        let text = path.to_string_lossy();
-        let excluded = exclude.is_some_and(|ignore| ignore.is_excluded(&text));
-        if excluded && !(node.is_dir() && exclude.is_some_and(|ignore| ignore.may_reinclude_below(&text))) {
-            continue;
+        let excluded = exclude.is_some_and(|ignore| ignore.is_excluded(&path.to_string_lossy()));
+        if !node.is_dir() {
+            let found = (!excluded).then(|| Below { path, node, parent_only: false });
+            return Ok(found.into_iter().collect());
         }
-        let at = found.len();
-        found.push(Below { path: path.clone(), node, parent_only: excluded });
-        if node.is_dir() {
-            walk(tree, root, &path, exclude, found)?;
-            if excluded && found.len() == at + 1 {
-                found.pop();
-            }
+        if excluded && !exclude.is_some_and(|ignore| ignore.may_reinclude_below(&path.to_string_lossy())) {
+            return Ok(Vec::new());
         }
-    }
-    Ok(())
+        let below = walk(tree, root, &path, exclude)?;
+        if excluded && below.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::with_capacity(below.len() + 1);
+        found.push(Below { path, node, parent_only: excluded });
+        found.extend(below);
+        Ok(found)
+    };
+    let folders = entries.iter().filter(|(_, node)| node.is_dir()).count();
+    let parts: Vec<Vec<Below>> = if folders >= SIDE_BY_SIDE {
+        entries.into_par_iter().with_min_len(4).map(visit).collect::<Result<_, _>>()?
+    } else {
+        entries.into_iter().map(visit).collect::<Result<_, _>>()?
+    };
+    Ok(parts.into_iter().flatten().collect())
 }
 
 /// `--parents`: the path after a `/./` is kept, everything that matches is taken.
-fn with_parents(tree: &dyn Tree, source: &str, exclude: Option<&Ignore>) -> Result<Source, GatherError> {
+fn with_parents(tree: &(dyn Tree + Sync), source: &str, exclude: Option<&Ignore>) -> Result<Source, GatherError> {
     let not_found = || GatherError::NotFound { source: source.to_owned() };
     // A `./` at the beginning is no pivot.
     let trimmed = source.trim_start_matches("./");
@@ -138,7 +148,7 @@ fn with_parents(tree: &dyn Tree, source: &str, exclude: Option<&Ignore>) -> Resu
     let include = Ignore::from_patterns([pattern.as_ref()]).map_err(|error| GatherError::Pattern(error.to_string()))?;
     let mut below = Vec::new();
     if pattern.is_empty() {
-        walk(tree, &resolved.path, Path::new(""), exclude, &mut below)?;
+        below = walk(tree, &resolved.path, Path::new(""), exclude)?;
     } else {
         let fixed: Vec<&str> = pattern.split('/').take_while(|part| !has_wildcard(part)).collect();
         walk_included(tree, &resolved.path, Path::new(""), &include, &fixed, exclude, &mut below)?;

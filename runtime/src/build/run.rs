@@ -15,7 +15,7 @@ use crate::layer::LayerError;
 use crate::owners;
 use crate::plan::{DEFAULT_PATH, MountSpec, MountType, RunAction, Sharing};
 use crate::rootfs::{DirTree, resolve};
-use crate::snapshot::{Active, CommitOptions, SnapshotError, View};
+use crate::snapshot::{Active, CommitOptions, Point, SnapshotError, View};
 
 /// Lines of output that an error shows.
 const LAST_LINES: usize = 30;
@@ -46,7 +46,11 @@ impl Builder<'_> {
             return Ok(Done { key, cached: true, entry });
         }
         let wrong = |message: String| BuildError::Instruction { place: Box::new(place.clone()), message, help: None };
-        let active = self.snapshots.prepare(parent).map_err(|e| self.snapshot_error(e, place))?;
+        let mut points = vec![Point::File("/etc/resolv.conf"), Point::File("/etc/hosts")];
+        if self.options.ca_bundle.is_some() {
+            points.extend(exec::CA_BUNDLE_POINTS.map(Point::File));
+        }
+        let active = self.snapshots.prepare_with(parent, &points).map_err(|e| self.snapshot_error(e, place))?;
         let user = exec::lookup_user(active.root(), &action.user).map_err(|error| BuildError::Instruction {
             place: Box::new(place.clone()),
             message: error.to_string(),

@@ -1,13 +1,14 @@
 //! A layer being made on top of a file tree that is only looked at: what overlayfs does, without a mount.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use nix::errno::Errno;
+use rayon::prelude::*;
 
 use crate::layer::{Entry, Kind, LayerError, TarWriter};
 use crate::rootfs::{Node, NodeKind, Tree, bytes};
@@ -202,6 +203,42 @@ impl<'l> Upper<'l> {
         spools: &[File],
     ) -> Result<(), LayerError> {
         self.add_parents().map_err(|source| LayerError::Stream { action: "look for the parents of", source })?;
+        let wanted = self.small_files();
+        if wanted.len() < AHEAD_FROM {
+            return self.write_with(writer, trees, spools, None);
+        }
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(2);
+            scope.spawn(move || read_ahead(&wanted, trees, &sender));
+            self.write_with(writer, trees, spools, Some(Ahead { receiver, batch: Vec::new().into_iter() }))
+        })
+    }
+
+    /// The small files that are copied from trees, in the order of the layer.
+    fn small_files(&self) -> Vec<Wanted<'_>> {
+        let mut seen = HashSet::new();
+        let mut wanted = Vec::new();
+        for made in self.entries.values().filter(|made| !made.same) {
+            let Body::File(content) = &made.body else { continue };
+            if made.file.is_some_and(|file| !seen.insert(file)) {
+                continue;
+            }
+            if let Content::Tree { tree, path, size } = content
+                && *size <= SMALL
+            {
+                wanted.push(Wanted { tree: *tree, path, size: *size });
+            }
+        }
+        wanted
+    }
+
+    fn write_with<W: io::Write>(
+        &self,
+        writer: &mut TarWriter<W>,
+        trees: &[&(dyn Tree + Sync)],
+        spools: &[File],
+        mut ahead: Option<Ahead>,
+    ) -> Result<(), LayerError> {
         let mut first_names: HashMap<u64, &Path> = HashMap::new();
         for (path, made) in &self.entries {
             if made.same {
@@ -249,6 +286,11 @@ impl<'l> Upper<'l> {
             let read_error = |source| LayerError::Io { action: "read", path: path.clone(), source };
             match content {
                 Content::Bytes(bytes) => writer.entry_with(&entry, &mut bytes.as_slice())?,
+                Content::Tree { size, .. } if *size <= SMALL && ahead.is_some() => {
+                    let bytes =
+                        ahead.as_mut().and_then(Ahead::next).ok_or_else(|| read_error(Errno::EPIPE.into()))??;
+                    writer.entry_with(&entry, &mut bytes.as_slice())?;
+                }
                 Content::Tree { tree, path: from, size: _ } => {
                     let tree = trees.get(*tree).ok_or_else(|| read_error(Errno::EBADF.into()))?;
                     let mut file = tree.open(from).map_err(|source| LayerError::Io {
@@ -326,6 +368,66 @@ impl Tree for Upper<'_> {
 
     fn xattr(&self, path: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
         self.lower.xattr(path, name)
+    }
+}
+
+/// Files of at most this many bytes are read ahead, while those before them are written.
+const SMALL: u64 = 64 << 10;
+/// When there are at least this many of them.
+const AHEAD_FROM: usize = 64;
+/// As much is read at once.
+const BATCH: u64 = 1 << 20;
+
+/// A file to be read ahead.
+struct Wanted<'w> {
+    tree: usize,
+    path: &'w Path,
+    size: u64,
+}
+
+type FileBytes = Result<Vec<u8>, LayerError>;
+
+/// What was read, in order.
+struct Ahead {
+    receiver: Receiver<Vec<FileBytes>>,
+    batch: std::vec::IntoIter<FileBytes>,
+}
+
+impl Ahead {
+    fn next(&mut self) -> Option<FileBytes> {
+        loop {
+            if let Some(read) = self.batch.next() {
+                return Some(read);
+            }
+            self.batch = self.receiver.recv().ok()?.into_iter();
+        }
+    }
+}
+
+/// Reads all of them, batch after batch, until nobody listens any more.
+fn read_ahead(wanted: &[Wanted<'_>], trees: &[&(dyn Tree + Sync)], sender: &SyncSender<Vec<FileBytes>>) {
+    let read = |wanted: &Wanted<'_>| {
+        let fail = |action: &'static str| {
+            move |source: io::Error| LayerError::Io { action, path: wanted.path.to_owned(), source }
+        };
+        let tree = trees.get(wanted.tree).ok_or_else(|| fail("read")(Errno::EBADF.into()))?;
+        let file = tree.open(wanted.path).map_err(fail("open"))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(wanted.size).unwrap_or(0) + 1);
+        file.take(wanted.size).read_to_end(&mut bytes).map_err(fail("read"))?;
+        Ok(bytes)
+    };
+    let mut rest = wanted;
+    while !rest.is_empty() {
+        let mut sum = 0;
+        let full = rest.iter().position(|wanted| {
+            sum += wanted.size;
+            sum >= BATCH
+        });
+        let (batch, later) = rest.split_at(full.map_or(rest.len(), |last| last + 1));
+        rest = later;
+        if sender.send(batch.par_iter().with_min_len(16).map(read).collect()).is_err() {
+            return;
+        }
     }
 }
 

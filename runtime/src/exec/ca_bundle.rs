@@ -10,6 +10,9 @@ pub const CA_BUNDLE_PATH: &str = "/run/plimsoll/ca.pem";
 /// apt knows no variable for a bundle, but one for a further configuration file.
 const APT_CONFIG_PATH: &str = "/run/plimsoll/apt.conf";
 
+/// The files that are mounted.
+pub const CA_BUNDLE_POINTS: [&str; 2] = [CA_BUNDLE_PATH, APT_CONFIG_PATH];
+
 /// The variables by which programs are told of a bundle.
 const VARIABLES: &[&str] = &[
     "SSL_CERT_FILE",

@@ -22,6 +22,7 @@ use nix::unistd::pipe2;
 
 use super::cgroup::ControlGroups;
 use super::collect::{Background, Captured, Streams};
+use super::init::{Borrowed, Ready, close, perform_borrowing};
 use super::mount_points::{MountPoints, PointKind};
 use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
 use super::supervisor::Supervisor;
@@ -392,6 +393,13 @@ fn start(process: &Process) -> Result<(Started, Kept), ExecError> {
             None => namespaces |= libc::CLONE_NEWNET,
         }
     }
+    if !process.terminal
+        && !process.init
+        && setup.program.supervisor.is_none()
+        && let Some(running) = start_borrowing(process, &setup, namespaces, started)?
+    {
+        return Ok((running, kept));
+    }
     if !process.terminal {
         return Ok((start_job(process, &Job::Start(setup), namespaces, &keep, started)?, kept));
     }
@@ -408,6 +416,7 @@ fn start(process: &Process) -> Result<(Started, Kept), ExecError> {
 }
 
 fn program(process: &Process) -> Program {
+    let bounding = Capabilities(process.capabilities.0 & sys::effective_capabilities());
     Program {
         args: process.args.clone(),
         env: process.env.clone(),
@@ -415,10 +424,20 @@ fn program(process: &Process) -> Program {
         user: process.user.clone(),
         set_groups: userns::may_set_groups(),
         supervisor: None,
-        bounding: Capabilities(process.capabilities.0 & sys::effective_capabilities()),
+        bounding,
+        dropped: Capabilities(bounding_here().0 & !bounding.0),
         no_new_privileges: process.no_new_privileges,
         filter: process.seccomp == Seccomp::Default,
     }
+}
+
+/// The capability bounding set of this process.
+fn bounding_here() -> Capabilities {
+    static HERE: OnceLock<Capabilities> = OnceLock::new();
+    *HERE.get_or_init(|| {
+        let known = (0..64).map_while(|number| sys::bounding_has(number).map(|has| (number, has)));
+        Capabilities(known.filter(|(_, has)| *has).fold(0, |set, (number, _)| set | 1 << number))
+    })
 }
 
 /// Everything the child needs to know; missing mount points are made on the way.
@@ -494,6 +513,78 @@ fn etc_files(process: &Process) -> Vec<Mount> {
     files
 }
 
+/// The standard streams of a process: the sides that are its own, and those that are ours.
+struct Stdio {
+    own: [Option<OwnedFd>; 3],
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+}
+
+impl Stdio {
+    fn new(process: &Process) -> Result<Self, ExecError> {
+        let prepare = |what: &'static str| move |errno: Errno| ExecError::new(SetupStep::Prepare, what, errno);
+        let null = || open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(prepare("/dev/null"));
+        let stdin = match &process.stdin {
+            Input::Null => Some(null()?),
+            Input::Inherit => None,
+            Input::Bytes(bytes) => Some(memory_file(bytes)?),
+        };
+        let output = |wanted: Output| match wanted {
+            Output::Inherit => Ok((None, None)),
+            Output::Null => Ok((None, Some(null()?))),
+            Output::Capture => {
+                pipe2(OFlag::O_CLOEXEC).map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(prepare("a pipe"))
+            }
+        };
+        let (stdout, stdout_child) = output(process.stdout)?;
+        let (stderr, stderr_child) = output(process.stderr)?;
+        Ok(Self { own: [stdin, stdout_child, stderr_child], stdout, stderr })
+    }
+
+    fn of_child(&self) -> [Option<BorrowedFd<'_>>; 3] {
+        self.own.each_ref().map(|fd| fd.as_ref().map(AsFd::as_fd))
+    }
+
+    /// The child has its sides now.
+    fn streams(self) -> Streams {
+        Streams::new(self.stdout, self.stderr)
+    }
+}
+
+/// Starts a container from this very memory; `None` when that will not do for its program.
+fn start_borrowing(
+    process: &Process,
+    setup: &Setup,
+    namespaces: libc::c_int,
+    started: Instant,
+) -> Result<Option<Started>, ExecError> {
+    let program = process.args.first().map_or("", String::as_str);
+    let stdio = Stdio::new(process)?;
+    // Nothing is written to it: its other end goes when this process does.
+    let (ours, theirs) =
+        pipe2(OFlag::O_CLOEXEC).map_err(|errno| ExecError::new(SetupStep::Prepare, "a pipe", errno))?;
+    let mut ready = Ready::new(&setup.program)?;
+    ready.borrowing = true;
+    let mut ended = Borrowed::Gone;
+    let body = &mut || {
+        // Only the child's copy of it.
+        close(&ours);
+        ended = perform_borrowing(setup, &ready, &theirs);
+        1
+    };
+    let (pid, pidfd) = sys::spawn_borrowing(&stdio.of_child(), namespaces, body)
+        .map_err(|errno| ExecError::new(SetupStep::Namespaces, program, errno))?;
+    let mut running = Running { pid: pid.as_raw(), pidfd, started, reaped: false };
+    match ended {
+        Borrowed::Gone => Ok(Some(Started { running, streams: stdio.streams(), terminal: None })),
+        Borrowed::Unfit => running.reap().map(|_| None),
+        Borrowed::Failed(error) => {
+            running.reap()?;
+            Err(error)
+        }
+    }
+}
+
 fn start_job(
     process: &Process,
     job: &Job,
@@ -504,25 +595,7 @@ fn start_job(
     let prepare = |what: &'static str| move |errno: Errno| ExecError::new(SetupStep::Prepare, what, errno);
     let setup = memory_file(&serde_json::to_vec(job).map_err(|_| prepare("the setup")(Errno::EINVAL))?)?;
     let (failure, failure_child) = pipe2(OFlag::O_CLOEXEC).map_err(prepare("a pipe"))?;
-    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(prepare("/dev/null"))?;
-    let stdin = match &process.stdin {
-        Input::Null => Some(null.try_clone().map_err(|error| ExecError::io(SetupStep::Prepare, "/dev/null", &error))?),
-        Input::Inherit => None,
-        Input::Bytes(bytes) => Some(memory_file(bytes)?),
-    };
-    let output = |wanted: Output| match wanted {
-        Output::Inherit => Ok((None, None)),
-        Output::Null => null
-            .try_clone()
-            .map(|null| (None, Some(null)))
-            .map_err(|error| ExecError::io(SetupStep::Prepare, "/dev/null", &error)),
-        Output::Capture => {
-            pipe2(OFlag::O_CLOEXEC).map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(prepare("a pipe"))
-        }
-    };
-    let (stdout, stdout_child) = output(process.stdout)?;
-    let (stderr, stderr_child) = output(process.stderr)?;
-
+    let mut stdio = Stdio::new(process)?;
     let args: Vec<CString> =
         [INIT_NAME.to_owned(), setup.as_raw_fd().to_string(), failure_child.as_raw_fd().to_string()]
             .into_iter()
@@ -530,26 +603,19 @@ fn start_job(
             .collect();
     let mut kept = vec![setup.as_fd(), failure_child.as_fd()];
     kept.extend_from_slice(keep);
-    let child = sys::Child {
-        program: own_program()?,
-        args: &args,
-        stdio: [&stdin, &stdout_child, &stderr_child].map(|fd| fd.as_ref().map(AsFd::as_fd)),
-        keep: &kept,
-        namespaces,
-        die_with_parent: true,
-    };
+    let child = sys::Child { program: own_program()?, args: &args, stdio: stdio.of_child(), keep: &kept, namespaces };
     let (pid, pidfd) = sys::spawn_self(&child).map_err(|errno| {
         ExecError::new(SetupStep::Namespaces, process.args.first().map_or("", String::as_str), errno)
     })?;
     let mut running = Running { pid: pid.as_raw(), pidfd, started, reaped: false };
-    drop((stdin, stdout_child, stderr_child, failure_child, setup));
+    drop((std::mem::take(&mut stdio.own), failure_child, setup));
 
     let mut told = Vec::new();
     File::from(failure)
         .read_to_end(&mut told)
         .map_err(|error| ExecError::io(SetupStep::Receive, "the child's answer", &error))?;
     if told.is_empty() {
-        return Ok(Started { running, streams: Streams::new(stdout, stderr), terminal: None });
+        return Ok(Started { running, streams: stdio.streams(), terminal: None });
     }
     running.reap()?;
     Err(match serde_json::from_slice::<Failure>(&told) {

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -17,12 +17,12 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Gid, Pid, Uid, chdir, pivot_root, setgroups, sethostname, setresgid, setresuid, setsid};
+use nix::unistd::{Gid, Pid, Uid, chdir, pivot_root, sethostname, setsid};
 
 use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
 use crate::owners::{self, Note};
 
-use super::{ExecError, MountKind, SetupStep, pty, seccomp, supervisor, sys};
+use super::{ExecError, MountKind, SetupStep, interpreter, pty, seccomp, supervisor, sys};
 
 type Done<T = ()> = Result<T, ExecError>;
 
@@ -64,13 +64,78 @@ fn perform(setup: OwnedFd, failure: &OwnedFd) -> Result<std::convert::Infallible
     let job: Job =
         serde_json::from_slice(&json).map_err(|_| ExecError::new(SetupStep::Receive, "setup", Errno::EBADMSG))?;
     match job {
-        Job::Start(setup) => start(setup, failure),
-        Job::Join { pidfd, own_network, program } => join(sys::inherited(pidfd), own_network, program, failure),
+        Job::Start(setup) => {
+            let ready = Ready::new(&setup.program)?;
+            start(&setup, &ready, failure)
+        }
+        Job::Join { pidfd, own_network, program } => {
+            let ready = Ready::new(&program)?;
+            join(sys::inherited(pidfd), own_network, &program, &ready, failure)
+        }
+    }
+}
+
+/// Performs a setup in a child that shares its parent's memory: no program is started but the container's. Comes back only with
+/// why not; [`Unfit`](Borrowed::Unfit) when this program could be reached by the container's, and a start of its own is needed.
+pub(crate) fn perform_borrowing(setup: &Setup, ready: &Ready, alive: &OwnedFd) -> Borrowed {
+    let done = sys::close_on_exec_from(3)
+        .map_err(at(SetupStep::Receive, "descriptors"))
+        .and_then(|()| start(setup, ready, alive));
+    match done {
+        Ok(never) => match never {},
+        Err(error) if error.step == SetupStep::Exec && error.errno == Errno::EXDEV => Borrowed::Unfit,
+        Err(error) => Borrowed::Failed(error),
+    }
+}
+
+/// Why a child that shares its parent's memory came back.
+#[derive(Debug)]
+pub(crate) enum Borrowed {
+    /// It did not: it became its program.
+    Gone,
+    Unfit,
+    Failed(ExecError),
+}
+
+/// What is put together before there is a child, so that nothing is left in memory that it shares.
+pub(crate) struct Ready {
+    args: sys::Strings,
+    env: sys::Strings,
+    /// Where the program is looked for, in this order.
+    candidates: Vec<CString>,
+    filter: Option<Vec<sys::BpfInstruction>>,
+    /// The child shares its parent's memory, and so its program file.
+    pub(crate) borrowing: bool,
+}
+
+impl Ready {
+    pub(crate) fn new(program: &Program) -> Done<Self> {
+        let failed = |errno| ExecError::new(SetupStep::Exec, program.args.first().map_or("", String::as_str), errno);
+        let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| failed(Errno::EINVAL));
+        let args = program.args.iter().map(|arg| text(arg.clone().into_bytes())).collect::<Done<Vec<_>>>()?;
+        let env = program.env.iter().map(|(name, value)| text(format!("{name}={value}").into_bytes()));
+        let env = env.collect::<Done<Vec<_>>>()?;
+        let name = program.args.first().ok_or_else(|| failed(Errno::EINVAL))?;
+        // As execvp(3), with the `PATH` of the process's own environment.
+        let candidates = if name.contains('/') {
+            vec![text(name.clone().into_bytes())?]
+        } else if name.is_empty() {
+            Vec::new()
+        } else {
+            let path = program.env.iter().rev().find(|(key, _)| key == "PATH");
+            let path = path.map_or(super::DEFAULT_PATH, |(_, path)| path);
+            let folder =
+                |folder: &str| if folder.is_empty() { format!("./{name}") } else { format!("{folder}/{name}") };
+            path.split(':').map(|at| text(folder(at).into_bytes())).collect::<Done<Vec<_>>>()?
+        };
+        let filter = program.filter.then(|| seccomp::program(program.bounding));
+        let (args, env) = (sys::Strings::new(args), sys::Strings::new(env));
+        Ok(Self { args, env, candidates, filter, borrowing: false })
     }
 }
 
 /// The order in which a container comes to be.
-fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, ExecError> {
+fn start(setup: &Setup, ready: &Ready, failure: &OwnedFd) -> Result<std::convert::Infallible, ExecError> {
     for group in &setup.control_groups {
         fs::write(group, "0").map_err(io_at(SetupStep::ControlGroup, group))?;
     }
@@ -89,9 +154,9 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
     }
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(at(SetupStep::Propagation, "/"))?;
-    let sources = Sources::open(&setup)?;
+    let sources = Sources::open(setup)?;
     enter_root(&setup.root)?;
-    let groups_shown = kernel_mounts(&setup, &sources)?;
+    let groups_shown = kernel_mounts(setup, &sources)?;
     for (number, (wanted, source)) in setup.mounts.iter().zip(&sources.mounts).enumerate() {
         make_mount(number, wanted, source.as_ref(), setup.program.supervisor.is_some())?;
     }
@@ -116,7 +181,7 @@ fn start(setup: Setup, failure: &OwnedFd) -> Result<std::convert::Infallible, Ex
             reap(child);
         }
     }
-    become_program(setup.program, failure)
+    become_program(&setup.program, ready, failure)
 }
 
 /// What is taken from the host before it goes out of sight.
@@ -384,7 +449,8 @@ fn mask(also: Option<&'static str>) -> Done {
 fn join(
     pidfd: OwnedFd,
     own_network: bool,
-    program: Program,
+    program: &Program,
+    ready: &Ready,
     failure: &OwnedFd,
 ) -> Result<std::convert::Infallible, ExecError> {
     let mut namespaces = CloneFlags::CLONE_NEWNS
@@ -404,11 +470,11 @@ fn join(
         close(failure);
         reap(child);
     }
-    become_program(program, failure)
+    become_program(program, ready, failure)
 }
 
 /// Closes a descriptor that is only borrowed here; this process will not use it again.
-fn close(fd: &OwnedFd) {
+pub(crate) fn close(fd: &OwnedFd) {
     drop(sys::inherited(fd.as_raw_fd()));
 }
 
@@ -448,63 +514,50 @@ fn reap(child: Pid) -> ! {
 }
 
 /// Gives up what the process must not have, becomes its user and then the process.
-fn become_program(program: Program, failure: &OwnedFd) -> Result<std::convert::Infallible, ExecError> {
+fn become_program(program: &Program, ready: &Ready, failure: &OwnedFd) -> Result<std::convert::Infallible, ExecError> {
     umask(Mode::from_bits_truncate(0o022));
     enter_directory(&program.cwd)?;
-    let exec_failed = |errno| ExecError::new(SetupStep::Exec, program.args.first().map_or("", String::as_str), errno);
-    let c_string = |text: &str| CString::new(text).map_err(|_| exec_failed(Errno::EINVAL));
-    let args = program.args.iter().map(|arg| c_string(arg)).collect::<Done<Vec<_>>>()?;
-    let env = program.env.iter().map(|(name, value)| c_string(&format!("{name}={value}"))).collect::<Done<Vec<_>>>()?;
-
     let user = &program.user;
     let user_failed = || at(SetupStep::User, format!("{}:{}", user.uid, user.gid));
     if program.no_new_privileges {
         nix::sys::prctl::set_no_new_privs().map_err(at(SetupStep::Capabilities, "no_new_privs"))?;
     }
-    for number in 0..64 {
-        match sys::bounding_has(number) {
-            None => break,
-            Some(true) if !program.bounding.has(number) => {
-                sys::bounding_drop(number).map_err(at(SetupStep::Capabilities, "the bounding set"))?;
-            }
-            Some(_) => {}
+    for number in (0..64).filter(|number| program.dropped.has(*number)) {
+        sys::bounding_drop(number).map_err(at(SetupStep::Capabilities, "the bounding set"))?;
+    }
+    match program.supervisor {
+        None => {
+            sys::become_groups(user.gid, program.set_groups.then_some(&user.groups)).map_err(user_failed())?;
+        }
+        // The first of the filters: from here on the supervisor answers this process too.
+        Some(socket) => {
+            supervisor::submit(&sys::inherited(socket)).map_err(at(SetupStep::Supervisor, "a filter"))?;
         }
     }
-    if program.set_groups {
-        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
-        setgroups(&groups).map_err(user_failed())?;
-    }
-    if program.supervisor.is_none() {
-        let gid = Gid::from_raw(user.gid);
-        setresgid(gid, gid, gid).map_err(user_failed())?;
-    }
-    if let Some(socket) = program.supervisor {
-        // The first of the filters: from here on the supervisor answers this process too.
-        supervisor::submit(&sys::inherited(socket)).map_err(at(SetupStep::Supervisor, "a filter"))?;
-    }
     // The filter needs CAP_SYS_ADMIN, and becoming the user loses it; no call below is refused by the filter.
-    if program.filter {
-        seccomp::install(program.bounding).map_err(at(SetupStep::Seccomp, "the default profile"))?;
+    if let Some(filter) = &ready.filter {
+        sys::install_filter(filter).map_err(at(SetupStep::Seccomp, "the default profile"))?;
     }
-    let uid = Uid::from_raw(user.uid);
     if program.supervisor.is_none() {
-        setresuid(uid, uid, uid).map_err(user_failed())?;
+        sys::become_user(user.uid).map_err(user_failed())?;
     }
-    let keep = if uid.is_root() { program.bounding.0 & sys::effective_capabilities() } else { 0 };
+    let keep = if user.uid == 0 { program.bounding.0 & sys::effective_capabilities() } else { 0 };
     sys::set_capabilities(keep).map_err(at(SetupStep::Capabilities, "the process"))?;
     // Becoming the user took this away; and whoever waits may be gone by now.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(SetupStep::Session, "the process"))?;
     let mut told = [PollFd::new(failure.as_fd(), PollFlags::empty())];
     if poll(&mut told, PollTimeout::ZERO).is_ok() && told[0].any().unwrap_or(false) {
-        std::process::exit(137);
+        sys::exit_now(137);
     }
     // The directory may be open to the user alone.
     let inside = std::env::current_dir().map_err(io_at(SetupStep::WorkingDirectory, &program.cwd))?;
     if !inside.is_absolute() {
         return Err(ExecError::new(SetupStep::WorkingDirectory, &program.cwd, Errno::EXDEV));
     }
+    drop(inside);
     sys::default_signals();
-    Err(exec_failed(search_and_exec(&program, &args, &env)))
+    let errno = search_and_exec(ready);
+    Err(ExecError::new(SetupStep::Exec, program.args.first().map_or("", String::as_str), errno))
 }
 
 fn enter_directory(cwd: &str) -> Done {
@@ -518,23 +571,13 @@ fn enter_directory(cwd: &str) -> Done {
     }
 }
 
-/// As execvp(3), with the `PATH` of the process's own environment.
-fn search_and_exec(program: &Program, args: &[CString], env: &[CString]) -> Errno {
-    let Some(name) = args.first() else { return Errno::EINVAL };
-    let bytes = name.as_bytes();
-    if bytes.is_empty() {
-        return Errno::ENOENT;
-    }
-    if bytes.contains(&b'/') {
-        return sys::exec(name, args, env);
-    }
-    let path = program.env.iter().rev().find(|(key, _)| key == "PATH").map_or(super::DEFAULT_PATH, |(_, path)| path);
+fn search_and_exec(ready: &Ready) -> Errno {
     let mut answer = Errno::ENOENT;
-    for directory in path.split(':') {
-        let candidate =
-            PathBuf::from(if directory.is_empty() { "." } else { directory }).join(OsStr::from_bytes(bytes));
-        let Ok(candidate) = CString::new(candidate.into_os_string().as_bytes()) else { continue };
-        match sys::exec(&candidate, args, env) {
+    for candidate in &ready.candidates {
+        if ready.borrowing && !interpreter::is_plain(candidate) {
+            return Errno::EXDEV;
+        }
+        match sys::exec(candidate, &ready.args, &ready.env) {
             Errno::ENOENT | Errno::ENOTDIR => {}
             Errno::EACCES => answer = Errno::EACCES,
             errno => return errno,

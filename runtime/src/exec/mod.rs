@@ -1,8 +1,11 @@
 //! One process in one root filesystem.
 //!
-//! The parent decides everything as data ([`Process`], turned into a [`setup::Setup`]); the child, a fresh single-threaded start of
-//! the same program under the name `plimsoll-init`, only performs it, in one declared order, and replaces itself by the
-//! process. A failure comes back through a close-on-exec pipe as (step, target, errno); end of file means exec happened.
+//! The parent decides everything as data ([`Process`], turned into a [`setup::Setup`]); the child only performs it, in one
+//! declared order, and replaces itself by the process. The child shares the parent's memory until then, as with vfork: starting
+//! a program to set a container up takes longer than setting it up. Where that will not do (an init that stays, a terminal,
+//! joining, or [a program that could lead back](interpreter)), the child is a fresh single-threaded start of the same program
+//! under the name `plimsoll-init`; a failure then comes back through a close-on-exec pipe as (step, target, errno), and end of
+//! file means exec happened.
 //!
 //! A program that starts containers calls [`init_if_asked`] as the first thing in `main`.
 
@@ -14,6 +17,7 @@ mod container;
 mod error;
 mod forward;
 mod init;
+mod interpreter;
 mod mount_points;
 mod network;
 mod process;
@@ -25,7 +29,7 @@ pub(crate) mod sys;
 mod terminal;
 mod user;
 
-pub use ca_bundle::{CA_BUNDLE_PATH, CaBundle, ca_bundle_mounts};
+pub use ca_bundle::{CA_BUNDLE_PATH, CA_BUNDLE_POINTS, CaBundle, ca_bundle_mounts};
 pub use capabilities::Capabilities;
 pub use container::{Container, Outcome, Signals, Status, Stream, run, run_streaming, spawn};
 pub use error::{ExecError, SetupStep};

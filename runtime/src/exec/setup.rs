@@ -67,6 +67,8 @@ pub(crate) struct Program {
     /// Descriptor of a socket over which the supervisor gets its end of the filter; the IDs are then left as they are.
     pub(crate) supervisor: Option<i32>,
     pub(crate) bounding: Capabilities,
+    /// What is in the bounding set now and must not stay.
+    pub(crate) dropped: Capabilities,
     pub(crate) no_new_privileges: bool,
     pub(crate) filter: bool,
 }

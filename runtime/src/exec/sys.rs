@@ -1,6 +1,5 @@
 //! The system calls that nix does not wrap, each behind a safe signature. All `unsafe` of this program is here.
 
-use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -21,20 +20,57 @@ pub(crate) fn open_tree(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> 
 }
 
 /// `fsopen(2)` to `fsmount(2)`: a new kernel filesystem of this type, not yet attached anywhere. `attributes` are `MOUNT_ATTR_…`.
-#[expect(unsafe_code, reason = "these calls have no wrapper")]
 pub(crate) fn new_filesystem(kind: &CStr, attributes: u64) -> Result<OwnedFd, Errno> {
-    const FSOPEN_CLOEXEC: libc::c_uint = 1;
-    const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
-    const FSMOUNT_CLOEXEC: libc::c_uint = 1;
-    // SAFETY: the name is a valid C string, the null pointers are what the create command takes, and results that are no error are
-    // descriptors nobody else owns.
-    unsafe {
-        let context = Errno::result(libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC))?;
-        let context = OwnedFd::from_raw_fd(context as RawFd);
-        let null = std::ptr::null::<libc::c_void>();
-        Errno::result(libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), FSCONFIG_CMD_CREATE, null, null, 0))?;
-        let mount = libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes);
-        Ok(OwnedFd::from_raw_fd(Errno::result(mount)? as RawFd))
+    NewFilesystem::open(kind)?.mount(attributes)
+}
+
+/// A filesystem being described to the kernel.
+pub(crate) struct NewFilesystem(OwnedFd);
+
+impl NewFilesystem {
+    /// `fsopen(2)`
+    #[expect(unsafe_code, reason = "fsopen has no wrapper")]
+    pub(crate) fn open(kind: &CStr) -> Result<Self, Errno> {
+        const FSOPEN_CLOEXEC: libc::c_uint = 1;
+        // SAFETY: the name is a valid C string; a result that is no error is a descriptor nobody else owns.
+        unsafe {
+            let context = Errno::result(libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC))?;
+            Ok(Self(OwnedFd::from_raw_fd(context as RawFd)))
+        }
+    }
+
+    fn configure(&self, command: libc::c_uint, key: Option<&CStr>, value: Option<&CStr>) -> Result<(), Errno> {
+        let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
+        #[expect(unsafe_code, reason = "fsconfig has no wrapper")]
+        // SAFETY: the texts are valid C strings or null, as the commands take them.
+        let result =
+            unsafe { libc::syscall(libc::SYS_fsconfig, self.0.as_raw_fd(), command, pointer(key), pointer(value), 0) };
+        Errno::result(result).map(drop)
+    }
+
+    /// Sets `key=value`.
+    pub(crate) fn set(&self, key: &CStr, value: &CStr) -> Result<(), Errno> {
+        const FSCONFIG_SET_STRING: libc::c_uint = 1;
+        self.configure(FSCONFIG_SET_STRING, Some(key), Some(value))
+    }
+
+    /// Sets `key`.
+    pub(crate) fn flag(&self, key: &CStr) -> Result<(), Errno> {
+        const FSCONFIG_SET_FLAG: libc::c_uint = 0;
+        self.configure(FSCONFIG_SET_FLAG, Some(key), None)
+    }
+
+    /// Makes it, as a mount that is not yet attached anywhere.
+    #[expect(unsafe_code, reason = "fsmount has no wrapper")]
+    pub(crate) fn mount(&self, attributes: u64) -> Result<OwnedFd, Errno> {
+        const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
+        const FSMOUNT_CLOEXEC: libc::c_uint = 1;
+        self.configure(FSCONFIG_CMD_CREATE, None, None)?;
+        // SAFETY: the descriptor is open; a result that is no error is a descriptor nobody else owns.
+        unsafe {
+            let mount = libc::syscall(libc::SYS_fsmount, self.0.as_raw_fd(), FSMOUNT_CLOEXEC, attributes);
+            Ok(OwnedFd::from_raw_fd(Errno::result(mount)? as RawFd))
+        }
     }
 }
 
@@ -105,48 +141,20 @@ pub(crate) struct Child<'a> {
     pub(crate) keep: &'a [BorrowedFd<'a>],
     /// `CLONE_NEW…`
     pub(crate) namespaces: libc::c_int,
-    /// Whether the child dies with this thread.
-    pub(crate) die_with_parent: bool,
 }
 
 struct Plan {
     program: RawFd,
     args: *const *const libc::c_char,
     env: *const *const libc::c_char,
-    stdio: [RawFd; 3],
     keep: *const RawFd,
     keep_len: usize,
-    die_with_parent: bool,
     errno: libc::c_int,
 }
 
-/// Starts a program in new namespaces: the child shares this memory until its exec (as vfork does), so that nothing is copied, and
-/// this thread sleeps until then. Gives the process ID and a descriptor for it.
-#[expect(unsafe_code, reason = "clone with namespaces, a pidfd and shared memory has no wrapper")]
+/// Starts a program in new namespaces; see [`spawn_borrowing`]. Gives the process ID and a descriptor for it.
+#[expect(unsafe_code, reason = "execveat has no wrapper that allocates nothing")]
 pub(crate) fn spawn_self(child: &Child<'_>) -> Result<(Pid, OwnedFd), Errno> {
-    extern "C" fn in_child(plan: *mut libc::c_void) -> libc::c_int {
-        // SAFETY: `plan` points to the parent's value, which outlives this function because the parent sleeps until exec or exit;
-        // only system calls are made, no memory is allocated, no lock is taken, and the pointers in it are as `spawn_self` built them.
-        unsafe {
-            let plan = &mut *plan.cast::<Plan>();
-            if plan.die_with_parent {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            }
-            for (number, &fd) in plan.stdio.iter().enumerate() {
-                if fd >= 0 && libc::dup2(fd, number as RawFd) < 0 {
-                    plan.errno = *libc::__errno_location();
-                    return 1;
-                }
-            }
-            for index in 0..plan.keep_len {
-                libc::fcntl(*plan.keep.add(index), libc::F_SETFD, 0);
-            }
-            libc::syscall(libc::SYS_execveat, plan.program, c"".as_ptr(), plan.args, plan.env, libc::AT_EMPTY_PATH);
-            plan.errno = *libc::__errno_location();
-            1
-        }
-    }
-
     let args: Vec<*const libc::c_char> = child.args.iter().map(|arg| arg.as_ptr()).chain([std::ptr::null()]).collect();
     let env: [*const libc::c_char; 1] = [std::ptr::null()];
     let keep: Vec<RawFd> = child.keep.iter().map(AsRawFd::as_raw_fd).collect();
@@ -154,34 +162,119 @@ pub(crate) fn spawn_self(child: &Child<'_>) -> Result<(Pid, OwnedFd), Errno> {
         program: child.program.as_raw_fd(),
         args: args.as_ptr(),
         env: env.as_ptr(),
-        stdio: child.stdio.map(|fd| fd.map_or(-1, |fd| fd.as_raw_fd())),
         keep: keep.as_ptr(),
         keep_len: keep.len(),
-        die_with_parent: child.die_with_parent,
         errno: 0,
     };
-    const STACK_WORDS: usize = 8 * 1024;
-    let mut stack: Vec<u128> = vec![0; STACK_WORDS];
-    let mut pidfd: RawFd = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD | child.namespaces;
-
-    // No handler may run in the child while it shares this memory.
-    let mut before = SigSet::empty();
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
-    // SAFETY: the stack is large enough for a function that makes a few system calls, aligned to 16 bytes, and lives until the child
-    // has left it; `plan` and everything it points to live as long; `pidfd` is written by the kernel before the call returns.
-    let pid = Errno::result(unsafe {
-        libc::clone(in_child, stack.as_mut_ptr().add(STACK_WORDS).cast(), flags, (&raw mut plan).cast(), &raw mut pidfd)
-    });
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
-    let pid = Pid::from_raw(pid?);
-    // SAFETY: clone succeeded with CLONE_PIDFD, so this is a new descriptor of ours.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let start = &mut || {
+        // SAFETY: only system calls are made, and the pointers are as they were built above.
+        unsafe {
+            for index in 0..plan.keep_len {
+                libc::fcntl(*plan.keep.add(index), libc::F_SETFD, 0);
+            }
+            libc::syscall(libc::SYS_execveat, plan.program, c"".as_ptr(), plan.args, plan.env, libc::AT_EMPTY_PATH);
+            plan.errno = *libc::__errno_location();
+        }
+        1
+    };
+    let (pid, pidfd) = spawn_borrowing(&child.stdio, child.namespaces, start)?;
     if plan.errno != 0 {
         let _ = nix::sys::wait::waitpid(pid, None);
         return Err(Errno::from_raw(plan.errno));
     }
     Ok((pid, pidfd))
+}
+
+/// What a child of [`spawn_borrowing`] finds.
+struct Borrower<'b> {
+    stdio: [RawFd; 3],
+    body: &'b mut dyn FnMut() -> i32,
+    /// Set by the child once it is under way.
+    errno: libc::c_int,
+}
+
+/// Starts a child in new namespaces that dies with this thread and runs `body` until that becomes another program. The child
+/// shares this memory until then (as vfork does), so that nothing is copied, and this thread sleeps. What `body` returns is
+/// the child's exit code. Gives the process ID and a descriptor for it.
+///
+/// `body` has a copy of the descriptors and its own working directory, root and credentials. It must not wait for this thread,
+/// nor end the process otherwise than by returning, nor change IDs through the C library, which would want to tell all threads.
+/// Once it has changed them, nobody may look into this memory any more (`PR_SET_DUMPABLE`); that stays so.
+#[expect(unsafe_code, reason = "clone with namespaces, a pidfd and shared memory has no wrapper")]
+pub(crate) fn spawn_borrowing(
+    stdio: &[Option<BorrowedFd<'_>>; 3],
+    namespaces: libc::c_int,
+    body: &mut dyn FnMut() -> i32,
+) -> Result<(Pid, OwnedFd), Errno> {
+    extern "C" fn in_child(borrower: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: `borrower` points to the parent's value, which outlives this function and which nobody else looks at, because the
+        // parent's thread sleeps until exec or exit.
+        let borrower = unsafe { &mut *borrower.cast::<Borrower<'_>>() };
+        // SAFETY: system calls on numbers; the process is left without running what the parent registered for its own end.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            for (number, &fd) in borrower.stdio.iter().enumerate() {
+                if fd >= 0 && libc::dup2(fd, number as RawFd) < 0 {
+                    borrower.errno = *libc::__errno_location();
+                    libc::_exit(1);
+                }
+            }
+        }
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut *borrower.body)).unwrap_or(125);
+        exit_now(code)
+    }
+
+    let mut borrower = Borrower { stdio: stdio.map(|fd| fd.map_or(-1, |fd| fd.as_raw_fd())), body, errno: 0 };
+    // Zeros from the system: pages that are not used cost nothing.
+    const STACK_WORDS: usize = 32 * 1024;
+    let mut stack: Vec<u128> = vec![0; STACK_WORDS];
+    let mut pidfd: RawFd = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD | namespaces;
+
+    // No handler may run in the child while it shares this memory.
+    let mut before = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
+    // SAFETY: the stack is large enough for setting a container up, aligned to 16 bytes, and lives until the child has left it;
+    // `borrower` and everything it points to live as long; `pidfd` is written by the kernel before the call returns.
+    let pid = Errno::result(unsafe {
+        let top = stack.as_mut_ptr().add(STACK_WORDS).cast();
+        libc::clone(in_child, top, flags, (&raw mut borrower).cast(), &raw mut pidfd)
+    });
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    let pid = Pid::from_raw(pid?);
+    // SAFETY: clone succeeded with CLONE_PIDFD, so this is a new descriptor of ours.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    if borrower.errno != 0 {
+        let _ = nix::sys::wait::waitpid(pid, None);
+        return Err(Errno::from_raw(borrower.errno));
+    }
+    Ok((pid, pidfd))
+}
+
+/// Ends this process at once, without what the program registered for its end.
+#[expect(unsafe_code, reason = "_exit has no wrapper")]
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: nothing runs after it.
+    unsafe { libc::_exit(code) }
+}
+
+/// Real, effective and saved group, and with `groups` the supplementary ones, of this thread alone.
+#[expect(unsafe_code, reason = "the C library's calls change all threads, which a child that shares memory must not")]
+pub(crate) fn become_groups(gid: u32, groups: Option<&[u32]>) -> Result<(), Errno> {
+    // SAFETY: the list is as long as is said, and only read.
+    unsafe {
+        if let Some(groups) = groups {
+            Errno::result(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
+        }
+        Errno::result(libc::syscall(libc::SYS_setresgid, gid, gid, gid)).map(drop)
+    }
+}
+
+/// Real, effective and saved user of this thread alone.
+#[expect(unsafe_code, reason = "as with groups")]
+pub(crate) fn become_user(uid: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    Errno::result(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }
 
 /// `fork(2)`, for a process that is known to have one thread: `None` in the child.
@@ -290,12 +383,27 @@ pub(crate) fn install_filter(program: &[BpfInstruction]) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// `sethostname`, `setgroups`, … are wrapped by nix; `execve` that only comes back with an error is too.
-pub(crate) fn exec(path: &CStr, args: &[CString], env: &[CString]) -> Errno {
-    let answer: Result<Infallible, Errno> = nix::unistd::execve(path, args, env);
-    match answer {
-        Err(errno) => errno,
+/// Arguments or an environment as `execve` takes them.
+pub(crate) struct Strings {
+    _texts: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl Strings {
+    pub(crate) fn new(texts: Vec<CString>) -> Self {
+        let pointers = texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
+        Self { _texts: texts, pointers }
     }
+}
+
+/// `execve(2)`; comes back only with an error. Allocates nothing, since whoever shares memory would keep it for ever.
+#[expect(unsafe_code, reason = "nix's allocates the lists")]
+pub(crate) fn exec(path: &CStr, args: &Strings, env: &Strings) -> Errno {
+    // SAFETY: both lists end with a null pointer and point to strings that live as long as they do.
+    unsafe {
+        libc::execve(path.as_ptr(), args.pointers.as_ptr(), env.pointers.as_ptr());
+    }
+    Errno::last()
 }
 
 /// Makes a terminal the controlling one of this session.

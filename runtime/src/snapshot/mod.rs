@@ -12,10 +12,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, chain_id};
-use crate::image::{Layer, media};
+use crate::image::{BlobRef, Layer, media};
 use crate::layer::{DiffOptions, LayerWriter, Noted, TarWriter, XattrPrefix, write_diff};
 use crate::owners;
 use crate::store::Store;
@@ -29,6 +29,8 @@ pub struct Snapshots {
     store: Store,
     dir: PathBuf,
     prefix: XattrPrefix,
+    // Goes before the reaper, which has to take its mount away.
+    idle: Arc<Mutex<Option<Active>>>,
     reaper: Arc<Reaper>,
 }
 
@@ -48,6 +50,10 @@ pub struct Active {
     root: PathBuf,
     upper: PathBuf,
     parent: Vec<Layer>,
+    /// What is below, topmost first.
+    lower: Vec<PathBuf>,
+    /// Mode and owner the root had.
+    made: (u32, u32, u32),
 }
 
 impl Active {
@@ -75,6 +81,30 @@ impl Active {
     pub fn is_changed(&self) -> bool {
         fs::read_dir(&self.upper).map_or(true, |mut entries| entries.next().is_some())
     }
+
+    /// Whether it is as it was made, the root itself included.
+    fn is_fresh(&self) -> bool {
+        !self.is_changed() && facts(&self.upper).is_ok_and(|found| found == self.made) && {
+            let mut names = [0_u8; 1024];
+            let length = rustix::fs::listxattr(&self.upper, &mut names).unwrap_or(names.len());
+            let mut names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
+            names.all(|name| name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay."))
+        }
+    }
+}
+
+/// Mode and owner.
+fn facts(path: &Path) -> io::Result<(u32, u32, u32)> {
+    fs::symlink_metadata(path).map(|meta| (meta.mode(), meta.uid(), meta.gid()))
+}
+
+/// Where a process will have something mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point<'p> {
+    /// On a file.
+    File(&'p str),
+    /// On a directory.
+    Directory(&'p str),
 }
 
 /// A root filesystem to read. Writing to it is refused where the kernel can tell.
@@ -104,7 +134,14 @@ impl Snapshots {
             }
         };
         let dir = store.private_dir(&format!("snapshots/{mode}"))?;
-        Ok(Snapshots { store: store.clone(), dir, prefix, reaper: Arc::default() })
+        Ok(Snapshots { store: store.clone(), dir, prefix, idle: Arc::default(), reaper: Arc::default() })
+    }
+
+    /// The same for whoever has one container at a time: what it leaves is taken away when it is dropped, not behind its back.
+    #[must_use]
+    pub fn one_at_a_time(self) -> Snapshots {
+        self.reaper.stay_here();
+        self
     }
 
     /// The store below.
@@ -114,25 +151,82 @@ impl Snapshots {
 
     /// A writable root filesystem on top of these layers, lowest first.
     pub fn prepare(&self, parent: &[Layer]) -> Result<Active, SnapshotError> {
-        let lower = self.ensure(parent)?;
+        self.prepare_with(parent, &[])
+    }
+
+    /// The same, in which these paths exist where the layers have nothing there. They are no part of what was written, and the
+    /// layers' links and files at or above them go first.
+    pub fn prepare_with(&self, parent: &[Layer], points: &[Point<'_>]) -> Result<Active, SnapshotError> {
+        let mut lower = self.ensure(parent)?;
+        if !lower.is_empty() && !points.is_empty() {
+            lower.push(self.points(points)?);
+        }
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut idle) = idle
+            && idle.lower == lower
+        {
+            idle.parent = parent.to_vec();
+            return Ok(idle);
+        }
         let scratch = self.store.scratch()?;
         let dir = scratch.path().to_owned();
-        let (upper, work, root) = (dir.join("fs"), dir.join("work"), dir.join("root"));
-        make_root(&upper, lower.first().map(PathBuf::as_path))?;
+        // Mounted over the work directory, which only the kernel looks into meanwhile.
+        let (upper, root) = (dir.join("fs"), dir.join("work"));
+        let below = lower.first().map(PathBuf::as_path);
+        make_root(&upper, below)?;
+        let made = facts(&upper).map_err(SnapshotError::io("inspect", &upper))?;
+        let parent = parent.to_vec();
         if lower.is_empty() {
             let mounted = Mounted::new(&self.reaper, None, scratch);
-            return Ok(Active { mounted, root: upper.clone(), upper, parent: parent.to_vec() });
+            return Ok(Active { mounted, root: upper.clone(), upper, parent, lower, made });
         }
-        for dir in [&work, &root] {
-            fs::create_dir(dir).map_err(SnapshotError::io("create", dir))?;
-        }
+        fs::create_dir(&root).map_err(SnapshotError::io("create", &root))?;
         let mount = mount::overlay(&self.dir, &lower, Some(&dir), &root, self.prefix)?;
         let mounted = Mounted::new(&self.reaper, Some(mount), scratch);
-        Ok(Active { mounted, root, upper, parent: parent.to_vec() })
+        Ok(Active { mounted, root, upper, parent, lower, made })
+    }
+
+    /// A directory that holds these paths and nothing else.
+    fn points(&self, points: &[Point<'_>]) -> Result<PathBuf, SnapshotError> {
+        let mode = self.dir.file_name().unwrap_or_default();
+        let dir = self.store.private_dir("points")?;
+        let name = Digest::of(format!("{mode:?} {points:?}").as_bytes()).hex();
+        let path = dir.join(&name[..16]);
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let scratch = self.store.scratch()?;
+        let fresh = scratch.path().join("fs");
+        make_root(&fresh, None)?;
+        for point in points {
+            let (Point::File(target) | Point::Directory(target)) = point;
+            let mut at = fresh.clone();
+            let mut names = Path::new(target.trim_start_matches('/')).iter().peekable();
+            while let Some(name) = names.next() {
+                at.push(name);
+                let is_file = names.peek().is_none() && matches!(point, Point::File(_));
+                let (made, mode) =
+                    if is_file { (fs::File::create(&at).map(drop), 0o644) } else { (fs::create_dir(&at), 0o755) };
+                match made {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                    made => made.and_then(|()| fs::set_permissions(&at, fs::Permissions::from_mode(mode))),
+                }
+                .map_err(SnapshotError::io("create", &at))?;
+            }
+        }
+        place(&fresh, &path)?;
+        Ok(path)
     }
 
     /// The layer of what was written. No process may be using the root any more.
     pub fn commit(&self, mut active: Active, options: &CommitOptions) -> Result<Layer, SnapshotError> {
+        if active.is_fresh() && !active.parent.is_empty() {
+            // Who wrote nothing leaves the root as it was, for the next who needs the same.
+            let layer = self.empty_layer(&active.parent, options)?;
+            let old = self.idle.lock().unwrap_or_else(PoisonError::into_inner).replace(active);
+            drop(old);
+            return Ok(layer);
+        }
         // Taking the mount away waits for every processor to notice; that needs nobody to wait with it.
         active.mounted.unmount();
         let lower = self.present(&active.parent);
@@ -143,6 +237,16 @@ impl Snapshots {
             publish(&active.upper, &noted, &self.dir.join(layer.chain_id.hex()))?;
         }
         Ok(layer)
+    }
+
+    /// A layer with nothing in it.
+    fn empty_layer(&self, parent: &[Layer], options: &CommitOptions) -> Result<Layer, SnapshotError> {
+        const EMPTY: [u8; 1024] = [0; 1024];
+        let mut blob = BlobRef { digest: Digest::EMPTY_LAYER, size: EMPTY.len() as u64 };
+        if !self.store.has_blob(&blob) {
+            blob = self.store.put_bytes(&EMPTY)?;
+        }
+        Ok(on_top_of(parent, blob, options))
     }
 
     /// A layer of which `fill` writes the tar. It is not unpacked until a mount needs it.
@@ -182,6 +286,7 @@ impl Snapshots {
 
     /// Waits until everything that was dropped is gone. Dropping the last clone does so too.
     pub fn settle(&self) {
+        drop(self.idle.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.reaper.settle();
     }
 
@@ -220,15 +325,18 @@ impl Snapshots {
 
     fn finish(&self, parent: &[Layer], writer: LayerWriter, options: &CommitOptions) -> Result<Layer, SnapshotError> {
         let (blob, _) = writer.finish()?;
-        let blob = blob.commit(None)?;
-        Ok(Layer {
-            diff_id: blob.digest,
-            chain_id: chain_id(parent.last().map(|layer| &layer.chain_id), &blob.digest),
-            size: blob.size,
-            media_type: media::LAYER.to_owned(),
-            blob: Some(blob),
-            created_by: options.created_by.clone(),
-        })
+        Ok(on_top_of(parent, blob.commit(None)?, options))
+    }
+}
+
+fn on_top_of(parent: &[Layer], blob: BlobRef, options: &CommitOptions) -> Layer {
+    Layer {
+        diff_id: blob.digest,
+        chain_id: chain_id(parent.last().map(|layer| &layer.chain_id), &blob.digest),
+        size: blob.size,
+        media_type: media::LAYER.to_owned(),
+        blob: Some(blob),
+        created_by: options.created_by.clone(),
     }
 }
 
@@ -254,6 +362,10 @@ fn make_root(path: &Path, below: Option<&Path>) -> Result<(), SnapshotError> {
 /// Gives an unpacked layer its place. Another that came first is as good.
 fn publish(from: &Path, noted: &Noted, to: &Path) -> Result<(), SnapshotError> {
     owners::keep(to, &noted.0).map_err(SnapshotError::io("note the owners of", to))?;
+    place(from, to)
+}
+
+fn place(from: &Path, to: &Path) -> Result<(), SnapshotError> {
     match fs::rename(from, to) {
         Ok(()) => Ok(()),
         Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => Ok(()),

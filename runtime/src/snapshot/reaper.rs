@@ -2,6 +2,7 @@
 //! everything else a step needs.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -14,21 +15,30 @@ const AT_ONCE: usize = 32;
 
 /// Removals under way. All are done when this has been dropped.
 #[derive(Debug, Default)]
-pub(super) struct Reaper(Mutex<Vec<JoinHandle<()>>>);
+pub(super) struct Reaper {
+    under_way: Mutex<Vec<JoinHandle<()>>>,
+    /// Without threads.
+    here: AtomicBool,
+}
 
 impl Reaper {
     /// Waits for all of them.
     pub(super) fn settle(&self) {
-        let under_way = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let under_way = std::mem::take(&mut *self.under_way.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in under_way {
             let _ = thread.join();
         }
     }
 
+    /// From now on nothing is done in threads.
+    pub(super) fn stay_here(&self) {
+        self.here.store(true, Ordering::Relaxed);
+    }
+
     /// Does this in a thread, or at once when there can be none: what `work` owns is undone by its being dropped.
     fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         let thread = Builder::new().name("unmount".to_owned()).stack_size(1 << 20).spawn(work);
-        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|thread| !thread.is_finished());
         under_way.extend(thread.ok());
         if under_way.len() > AT_ONCE {
@@ -66,6 +76,9 @@ impl Mounted {
     /// Begins to take the mount away; the directory stays until this is dropped.
     pub(super) fn unmount(&mut self) {
         let Some(mount) = self.mount.take() else { return };
+        if self.reaper.here.load(Ordering::Relaxed) {
+            return drop(mount);
+        }
         let (sender, receiver) = channel::<Scratch>();
         self.leaving = Some(sender);
         self.reaper.spawn(move || {

@@ -3,11 +3,10 @@
 mod calls;
 mod notify;
 
-use nix::errno::Errno;
 use nix::libc;
 
 use super::Capabilities;
-use super::sys::{self, BpfInstruction};
+use super::sys::BpfInstruction;
 
 pub(crate) use notify::notifying;
 
@@ -69,12 +68,8 @@ const CLONE_NAMESPACES: u32 = 0x7e02_0000;
 const AF_VSOCK: u32 = 40;
 const PERSONALITIES: [u32; 5] = [0, 0x0008, 0x0002_0000, 0x0002_0008, 0xffff_ffff];
 
-/// Installs the filter on this process; which calls it lets through depends on the capabilities, as in Docker.
-pub(crate) fn install(capabilities: Capabilities) -> Result<(), Errno> {
-    sys::install_filter(&program(capabilities))
-}
-
-fn program(capabilities: Capabilities) -> Vec<BpfInstruction> {
+/// The filter; which calls it lets through depends on the capabilities, as in Docker.
+pub(crate) fn program(capabilities: Capabilities) -> Vec<BpfInstruction> {
     // The architecture of this program first: it is what nearly every call comes from.
     let mut program = vec![load(ARCHITECTURE)];
     for (architecture, column) in architectures() {
