@@ -110,7 +110,7 @@ fn walk(
         let path = directory.join(name);
         let excluded = exclude.is_some_and(|ignore| ignore.is_excluded(&path.to_string_lossy()));
         if !node.is_dir() {
-            let found = (!excluded).then(|| Below { path, node, parent_only: false });
+            let found = (!excluded).then_some(Below { path, node, parent_only: false });
             return Ok(found.into_iter().collect());
         }
         if excluded && !exclude.is_some_and(|ignore| ignore.may_reinclude_below(&path.to_string_lossy())) {
