@@ -39,7 +39,7 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     report.probes = prover.names().to_vec();
     report.services = prover.services();
     report.original = rung("original", "original", &before, None);
-    let original_steps = rebuild::keys(&before);
+    let original_steps = rebuild::made(&before);
     let mut climber = Climber {
         job,
         builder,
@@ -85,7 +85,7 @@ struct Climber<'a> {
     prover: Prover<'a>,
     seen: Seen,
     size: u64,
-    /// Keys of the steps of the image reached so far.
+    /// What the steps of the image reached so far made.
     steps: BTreeSet<Digest>,
     noise: Option<Noise>,
     report: Report,
@@ -150,7 +150,7 @@ impl Climber<'_> {
             }
             ladder.accept(size);
             self.size = size;
-            self.steps = rebuild::keys(&built);
+            self.steps = rebuild::made(&built);
             digest = made.digest.clone();
             self.keep(made, "taken");
         }

@@ -20,9 +20,9 @@ const LARGEST: u64 = 512 << 20;
 const SOURCES: &[&str] =
     &["py", "rb", "js", "ts", "go", "rs", "java", "php", "c", "cc", "cpp", "cs", "kt", "ex", "pl", "sh", "html", "css"];
 
-/// The keys of a build's steps that made layers.
-pub(super) fn keys(built: &Built) -> BTreeSet<Digest> {
-    built.steps.iter().filter_map(|step| step.key).collect()
+/// What a build's steps made, each with all that lies below it.
+pub(super) fn made(built: &Built) -> BTreeSet<Digest> {
+    built.steps.iter().filter_map(|step| Some(step.layer.as_ref()?.chain_id)).collect()
 }
 
 /// Builds both texts again with one source file changed. Nothing where no file of the context is one, or the context is
@@ -65,11 +65,10 @@ pub(super) fn measure(
 
 /// What the steps that are not in `before` took.
 fn spent(built: &Built, before: &BTreeSet<Digest>) -> BuiltIn {
-    let new = |key: &Option<Digest>| key.is_some_and(|key| !before.contains(&key));
-    let steps = built.steps.iter().filter(|step| step.key.is_some());
     let (mut seconds, mut executed, mut cached) = (0.0, 0, 0);
-    for step in steps {
-        if new(&step.key) {
+    for step in &built.steps {
+        let Some(layer) = &step.layer else { continue };
+        if !before.contains(&layer.chain_id) {
             seconds += step.took.as_secs_f64();
             executed += 1;
         } else {
