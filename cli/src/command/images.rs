@@ -37,6 +37,13 @@ pub struct ImagesArgs {
     /// Only digests
     #[arg(long, conflicts_with = "format")]
     digests: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Action {
+    Verify(VerifyArgs),
 }
 
 /// Fetch an image from a registry into the store
@@ -144,6 +151,40 @@ pub struct PruneArgs {
     verify: bool,
 }
 
+/// Hash everything in the store and read every image; nothing is changed
+///
+/// Exit code 1 when something is damaged. `plimsoll prune --verify` removes it, and what needs it is built or fetched again.
+#[derive(clap::Args, Debug)]
+struct VerifyArgs {
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// `plimsoll images verify`
+fn verify(global: &Global, args: &VerifyArgs) -> Result<Exit> {
+    let verified = place::store(global)?.verify().map_err(|error| match error.help() {
+        Some(help) => miette!(help = help, "{error}"),
+        None => miette!("{error}"),
+    })?;
+    let problems: Vec<String> = verified.problems.iter().map(ToString::to_string).collect();
+    if args.format == Format::Json {
+        let report = serde_json::json!({ "blobs": verified.blobs, "bytes": verified.bytes, "problems": problems });
+        outln!("{report}");
+    } else {
+        for problem in &problems {
+            outln!("{problem}");
+        }
+        let found = match problems.len() {
+            0 => "nothing is damaged".to_owned(),
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        };
+        outln!("{} in {} blobs: {found}", terminal::size(verified.bytes), verified.blobs);
+    }
+    Ok(if problems.is_empty() { Exit::Clean } else { Exit::Findings })
+}
+
 #[derive(Serialize)]
 struct Listed {
     reference: Option<String>,
@@ -174,6 +215,9 @@ fn list(store: &Store) -> Result<Vec<Listed>> {
 
 /// `plimsoll images`
 pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
+    if let Some(Action::Verify(args)) = &args.action {
+        return verify(global, args);
+    }
     let store = place::store(global)?;
     let listed = list(&store)?;
     if args.digests {

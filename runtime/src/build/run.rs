@@ -409,10 +409,12 @@ impl Builder<'_> {
         std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(spec.mode.unwrap_or(0o755)))
             .and_then(|()| owners::give(&fresh, spec.uid, spec.gid))
             .map_err(io("set owner and mode of", &fresh))?;
-        match std::fs::rename(&fresh, &path) {
+        // Another build may have been quicker, and its folder, empty as it is, must not be replaced: it may be mounted.
+        let here = rustix::fs::CWD;
+        match rustix::fs::renameat_with(here, &fresh, here, &path, rustix::fs::RenameFlags::NOREPLACE) {
             Ok(()) => Ok(path),
             Err(_) if path.is_dir() => Ok(path),
-            Err(error) => Err(io("create", &path)(error)),
+            Err(error) => Err(io("create", &path)(error.into())),
         }
     }
 

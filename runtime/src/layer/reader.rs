@@ -18,11 +18,13 @@ pub struct Limits {
     pub header: u64,
     /// Components of one path.
     pub depth: usize,
+    /// Bytes behind the last entry.
+    pub tail: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { entries: 20_000_000, bytes: 1 << 40, header: 1 << 20, depth: 1024 }
+        Limits { entries: 20_000_000, bytes: 1 << 40, header: 1 << 20, depth: 1024, tail: 64 << 20 }
     }
 }
 
@@ -120,10 +122,16 @@ impl<R: Read> TarReader<R> {
 
     /// Reads to the end of the stream, whatever stands behind the last entry.
     pub(crate) fn drain(&mut self) -> Result<(), LayerError> {
+        let mut passed: u64 = 0;
         loop {
             self.start = self.end;
-            if self.fill()? == 0 {
-                return Ok(());
+            match self.fill()? {
+                0 => return Ok(()),
+                read => passed += read as u64,
+            }
+            // A few bytes can be decompressed to zeros without end.
+            if passed > self.limits.tail {
+                return Err(LayerError::Limit { what: "bytes behind the last entry", limit: self.limits.tail });
             }
         }
     }

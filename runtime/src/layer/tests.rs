@@ -394,3 +394,104 @@ fn compressed_and_sparse() {
     assert_eq!(fs::read(layer.join("s")).expect("read"), fs::read(place.dir.path().join("s")).expect("read"));
     assert_eq!(fs::metadata(layer.join("s")).expect("there").permissions().mode() & 0o777, 0o644);
 }
+
+/// A file `f` of three bytes behind an extended header with these records.
+fn with_pax(records: &[(&str, &str)]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (key, value) in records {
+        // A record begins with its own length.
+        let rest = format!(" {key}={value}\n");
+        let length = (1..20).map(|digits| rest.len() + digits).find(|all| all.to_string().len() + rest.len() == *all);
+        text.extend_from_slice(format!("{}{rest}", length.expect("a length")).as_bytes());
+    }
+    let mut bytes = Vec::new();
+    for (kind, content) in [(tar::EntryType::XHeader, text.as_slice()), (tar::EntryType::Regular, b"abc".as_slice())] {
+        let mut header = tar::Header::new_ustar();
+        header.set_path("f").expect("a path");
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_cksum();
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
+
+#[test]
+fn tricks_with_extended_headers() {
+    if !root() {
+        return;
+    }
+    let place = Place::new();
+    let (deep, long) = ("d/".repeat(100_000) + "f", "n".repeat(300));
+    type Records<'r> = &'r [(&'r str, &'r str)];
+    let cases: &[(&str, Records<'_>, bool)] = &[
+        ("plain", &[("comment", "x")], true),
+        ("negative size", &[("size", "-1")], false),
+        ("size beyond everything", &[("size", "18446744073709551615")], false),
+        ("size with a sign", &[("size", "+3")], true),
+        ("size that is none", &[("size", "0x3")], false),
+        ("size longer than the file", &[("size", "100000")], false),
+        ("negative owner", &[("uid", "-1")], false),
+        ("owner beyond 32 bits", &[("uid", "4294967296")], false),
+        ("time before all times", &[("mtime", "-9223372036854775808.999")], true),
+        ("time beyond all times", &[("mtime", "9223372036854775808")], false),
+        ("path out", &[("path", "../../outside/secret")], false),
+        ("absolute path", &[("path", "/outside/secret")], true),
+        ("path with a NUL", &[("path", "a\0b")], false),
+        ("empty path", &[("path", "")], true),
+        ("100,000 directories", &[("path", &deep)], false),
+        ("a name no filesystem has", &[("path", &long)], false),
+        ("sparse, as GNU writes it today", &[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")], false),
+        ("a mark of overlayfs", &[("SCHILY.xattr.user.overlay.opaque", "y")], true),
+        ("a note of ours", &[("SCHILY.xattr.user.plimsoll.owner", "1:1")], true),
+        ("one path after another", &[("path", "../x"), ("path", "fine")], true),
+    ];
+    for (number, (name, records, fine)) in cases.iter().enumerate() {
+        let layer = place.layer(&format!("pax-{number}"));
+        let result = into(&layer, &[], &with_pax(records));
+        assert_eq!(result.is_ok(), *fine, "{name}: {result:?}");
+        place.check();
+        for entry in walkdir::WalkDir::new(&layer).into_iter().flatten() {
+            let mut names = [0; 4096];
+            let length = rustix::fs::llistxattr(entry.path(), &mut names[..]).expect("attributes");
+            let names = String::from_utf8_lossy(&names[..length]).into_owned();
+            assert!(!names.contains("overlay") && !names.contains("plimsoll"), "{name}: {names}");
+        }
+    }
+}
+
+#[test]
+fn endless_zeros_behind_the_end() {
+    let place = Place::new();
+    let tar = tar_of(|t| t.file(&at("f", Kind::Dir), b"x").expect("written"));
+    let bomb = std::io::Read::chain(tar.as_slice(), std::io::repeat(0));
+    let result = apply(bomb, &place.layer("bomb"), &[] as &[&Path], PREFIX, Limits::default());
+    assert!(matches!(result, Err(LayerError::Limit { .. })), "{result:?}");
+}
+
+#[test]
+fn the_last_of_several_entries_counts() {
+    if !root() {
+        return;
+    }
+    let place = Place::new();
+    let bytes = tar_of(|t| {
+        t.file(&at("x", Kind::Dir), b"file").expect("written");
+        t.entry(&at("x", Kind::Symlink(b"../outside"))).expect("written");
+        t.entry(&at("x", Kind::Dir)).expect("written");
+        t.file(&at("x/inside", Kind::Dir), b"1").expect("written");
+        t.entry(&at("x", Kind::Fifo)).expect("written");
+        t.file(&at("x", Kind::Dir), b"last").expect("written");
+        t.file(&at("x", Kind::Dir), b"the very last").expect("written");
+    });
+    let layer = place.layer("twice");
+    into(&layer, &[], &bytes).expect("applied");
+    assert_eq!(fs::read(layer.join("x")).expect("a file"), b"the very last");
+    place.check();
+}

@@ -9,13 +9,17 @@ use ureq::{Agent, Body, SendBody};
 
 use super::auth::{self, Challenge, Token};
 use super::credentials::{self, Credentials};
-use super::error::RegistryError;
+use super::error::{RegistryError, TIMED_OUT};
 use crate::reference::Reference;
 
 /// A connection that does not come about is given up after this.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A connection on which nothing moves is given up after this.
-const STALL: Duration = Duration::from_secs(30);
+/// A connection on which nothing moves is given up after this; `PLIMSOLL_REGISTRY_TIMEOUT` names other seconds.
+fn stall() -> Duration {
+    let named = std::env::var("PLIMSOLL_REGISTRY_TIMEOUT").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(named.filter(|seconds| *seconds > 0).unwrap_or(30))
+}
+
 /// Where the system's certificates are, by distribution.
 const BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -90,7 +94,8 @@ impl Registry {
         loop {
             let held = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let response = match self.once(method, path, headers, held.as_deref(), &mut content) {
-                Err(_) if self.try_other_scheme() => continue,
+                // Who does not answer at all speaks no other language either.
+                Err(error) if !error.is_timeout() && self.try_other_scheme() => continue,
                 response => response?,
             };
             if response.status().as_u16() == 400 && self.try_other_scheme() {
@@ -211,7 +216,7 @@ impl Registry {
     pub(super) fn unreachable(&self, error: &ureq::Error) -> RegistryError {
         let reason = match error {
             ureq::Error::HostNotFound => "its name does not resolve".to_owned(),
-            ureq::Error::Timeout(_) => "it does not answer in time".to_owned(),
+            ureq::Error::Timeout(_) => TIMED_OUT.to_owned(),
             ureq::Error::ConnectionFailed => "the connection failed".to_owned(),
             other => other.to_string(),
         };
@@ -225,6 +230,8 @@ impl Registry {
     /// The error an answer stands for, with what the registry said.
     pub(super) fn status(&self, response: &mut Response<Body>) -> RegistryError {
         let status = response.status().as_u16();
+        let retry_after =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let text = response.body_mut().with_config().limit(64 << 10).read_to_vec().unwrap_or_default();
         let said = serde_json::from_slice::<serde_json::Value>(&text).ok().and_then(|value| {
             let first = value.get("errors")?.get(0)?;
@@ -236,7 +243,7 @@ impl Registry {
         match status {
             401 | 403 => RegistryError::Denied { action, reference, registry, detail },
             404 if action == "pull" => RegistryError::NotFound(reference),
-            _ => RegistryError::Status { action, reference, registry, status, detail },
+            _ => RegistryError::Status { action, reference, registry, status, detail, retry_after },
         }
     }
 }
@@ -251,9 +258,9 @@ fn agent(local: bool) -> Agent {
         .accept_encoding(ureq::config::AutoHeaderValue::None)
         .timeout_resolve(Some(CONNECT))
         .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(STALL))
-        .timeout_per_read(Some(STALL))
-        .timeout_per_write(Some(STALL))
+        .timeout_recv_response(Some(stall()))
+        .timeout_per_read(Some(stall()))
+        .timeout_per_write(Some(stall()))
         .max_idle_connections_per_host(8);
     if local {
         config = config.proxy(None);

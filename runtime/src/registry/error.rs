@@ -1,8 +1,13 @@
 //! What can go wrong with a registry. Messages are worded to follow "failed to".
 
+use std::time::Duration;
+
 use crate::export::ExportError;
 use crate::reference::ReferenceError;
 use crate::store::StoreError;
+
+/// The reason of a connection that was given up.
+pub(super) const TIMED_OUT: &str = "it does not answer in time";
 
 /// What went wrong with a registry.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,8 @@ pub enum RegistryError {
         status: u16,
         /// What it said, after a colon, or nothing.
         detail: String,
+        /// Seconds after which it wants to be asked again.
+        retry_after: Option<u64>,
     },
     /// An answer that contradicts the protocol or itself.
     #[error("{action} {reference}: {reason}")]
@@ -105,6 +112,19 @@ impl RegistryError {
             RegistryError::Store(error) => error.help(),
             RegistryError::Export(error) => error.help(),
             _ => None,
+        }
+    }
+
+    /// Whether nobody answered in time.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self, RegistryError::Unreachable { reason, .. } if reason == TIMED_OUT)
+    }
+
+    /// How long to wait before another try: as long as the registry says, within reason.
+    pub(super) fn pause(&self, otherwise: Duration) -> Duration {
+        match self {
+            RegistryError::Status { retry_after: Some(seconds), .. } => Duration::from_secs((*seconds).min(60)),
+            _ => otherwise,
         }
     }
 

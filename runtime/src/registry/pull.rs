@@ -193,7 +193,7 @@ fn manifest(
         match result {
             Err(error) if tries < 2 && matches!(error, RegistryError::Status { .. }) && error.is_transient() => {
                 tries += 1;
-                std::thread::sleep(Duration::from_millis(300 << tries));
+                std::thread::sleep(error.pause(Duration::from_millis(300 << tries)));
             }
             result => break result?,
         }
@@ -236,7 +236,7 @@ fn blob(registry: &Registry, store: &Store, wanted: &Descriptor, progress: &dyn 
                 if tries >= TRIES {
                     return Err(error);
                 }
-                std::thread::sleep(Duration::from_millis(200 << tries));
+                std::thread::sleep(error.pause(Duration::from_millis(200 << tries)));
             }
         }
     }
