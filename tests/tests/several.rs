@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use plimsoll_tests::{Account, Outcome, World, fixture, subordinate_ids, tool};
+use plimsoll_tests::{Account, Outcome, World, fixture, skip, subordinate_ids, tool};
+use serde_json::Value;
 
 /// A world with a program of `fixtures/services` in it.
 fn world(account: Account, name: &str) -> Result<(World, String), String> {
@@ -41,6 +42,30 @@ fn services_are_started_beside_every_image_and_wrong_rewrites_are_caught() {
             );
         }
     });
+}
+
+#[test]
+fn a_ladder_climbed_again_starts_nothing() {
+    let (world, context) = match world(Account::current(), "guestbook") {
+        Ok(ready) => ready,
+        Err(reason) => skip!("{reason}"),
+    };
+    let climb = || world.run(&["optimize", &context, "--verify", "--quiet", "--format", "json"]).expect(0).json();
+    let rungs = |report: &Value| {
+        let steps = report["steps"].as_array().expect("steps");
+        let rung = |step: &Value| [&step["name"], &step["digest"], &step["agreed"]].map(ToString::to_string);
+        steps.iter().filter(|step| step["outcome"] == "taken").map(rung).collect::<Vec<_>>()
+    };
+    let (first, again) = (climb(), climb());
+    assert!(!rungs(&first).is_empty(), "{first:#}");
+    assert_eq!(rungs(&again), rungs(&first));
+    assert_eq!((&first["remembered"], &again["remembered"]), (&0.into(), &rungs(&first).len().into()));
+    // What a service is told is part of what was proven.
+    let config = Path::new(&context).join("plimsoll.toml");
+    world.write("guestbook/plimsoll.toml", read(&config).replace("[[service]]", "[[service]]\nenv = { LANG = \"C\" }"));
+    assert_eq!(climb()["remembered"], 0);
+    world.write("guestbook/notes/seed", "zoe ");
+    assert_eq!(climb()["remembered"], 0, "so is a file that it is shown");
 }
 
 #[test]
