@@ -114,7 +114,8 @@ pub fn base_of(
     }
     let said = found.annotations.get("org.opencontainers.image.base.name");
     let root = global.store.clone().unwrap_or_else(Store::default_root);
-    if let (true, Ok(store)) = (root.join("oci-layout").exists(), Store::open(&root)) {
+    // Looking into an archive makes no store where there is none.
+    if let Some(store) = root.join("oci-layout").exists().then(|| Store::open(&root).ok()).flatten() {
         let mut best: Option<(usize, &'static str, Option<String>)> = None;
         for tagged in store.list().unwrap_or_default() {
             let Some(reference) = tagged.reference else { continue };

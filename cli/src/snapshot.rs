@@ -97,8 +97,9 @@ impl Snapshot {
 fn flatten(tree: &Tree, path: &str, paths: &mut BTreeMap<String, u64>) {
     for child in tree.children.iter().filter(|child| !child.name.starts_with('…')) {
         let path = format!("{path}/{}", child.name);
+        // A folder stays one where all that is in it is small.
         if child.children.is_empty() {
-            paths.insert(path, child.bytes);
+            paths.insert(if child.files > 1 { path + "/" } else { path }, child.bytes);
         } else {
             flatten(child, &path, paths);
             paths.insert(path + "/", child.bytes);
