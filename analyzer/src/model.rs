@@ -183,11 +183,14 @@ impl<'m> Model<'m> {
             match &instruction.kind {
                 Kind::Run(run) => {
                     let mut run = Run::read(step, index, stage, instruction, run, onbuild, &state);
-                    if let Some(script) = run.script.as_ref().filter(|_| state.shell.is_posix() && !run.is_exec()) {
+                    let body = instruction.heredocs.first().filter(|_| run.heredoc);
+                    let own = body.and_then(|doc| Shell::of_shebang(&doc.body));
+                    let shell = own.as_ref().unwrap_or(&state.shell);
+                    if let Some(script) = run.script.as_ref().filter(|_| shell.is_posix() && !run.is_exec()) {
                         let known = if onbuild { Vec::new() } else { self.variables_before(step, stage) };
                         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                        let plain_sh = matches!(state.shell.kind, ShellKind::Sh | ShellKind::Dash);
-                        let errexit = state.shell.explicit && state.shell.has_errexit();
+                        let plain_sh = matches!(shell.kind, ShellKind::Sh | ShellKind::Dash);
+                        let errexit = shell.explicit && shell.has_errexit();
                         run.facts =
                             facts::find(script, Surroundings { text: file.text, plain_sh, errexit, known: &known });
                     }

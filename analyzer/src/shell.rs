@@ -49,6 +49,17 @@ impl<'m> Shell<'m> {
         let kind = words.first().map_or(ShellKind::Other, |program| kind_of(program));
         Self { words, kind, explicit: true }
     }
+    /// The shell that the `#!` line of a script names, where it has one; options stay with it.
+    #[must_use]
+    pub fn of_shebang(script: &'m str) -> Option<Self> {
+        let line = script.strip_prefix("#!")?.lines().next().unwrap_or_default();
+        let mut words: Vec<&str> = line.split_ascii_whitespace().collect();
+        if words.first().is_some_and(|program| program.rsplit('/').next() == Some("env")) {
+            let program = words.iter().skip(1).position(|word| !word.starts_with('-') && !word.contains('='));
+            words.drain(..program.map_or(words.len(), |at| at + 1));
+        }
+        Some(Self::new(words.into_iter().map(Cow::Borrowed).collect()))
+    }
     /// Whether RUN's text is a script of the sh family.
     #[must_use]
     pub fn is_posix(&self) -> bool {

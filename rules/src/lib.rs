@@ -8,6 +8,7 @@ pub mod cache;
 mod context;
 pub mod correctness;
 mod env;
+pub mod ignores;
 mod labels;
 pub mod layer_size;
 pub mod manual;
@@ -50,6 +51,11 @@ pub fn named<'n>(name: &'n str) -> impl Iterator<Item = &'static dyn Rule> + 'n 
     ALL.iter().filter(move |rule| rule.meta().is_named(name)).copied()
 }
 
+/// What every rule says of itself, and what is said of comments that switch findings off.
+pub fn metas() -> impl Iterator<Item = &'static Meta> {
+    ALL.iter().map(|rule| rule.meta()).chain(ignores::METAS)
+}
+
 /// What a look at a file gave.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
@@ -65,14 +71,19 @@ pub fn check_all(model: &Model<'_>, settings: &Settings) -> Vec<Diagnostic> {
     check_beside(model, settings, None).found
 }
 
-/// Whether a rule that may be told wants to know what stands in the build context of this file.
+/// Whether a file takes anything from the build context.
 #[must_use]
-pub fn wants_context(file: &Dockerfile<'_>, settings: &Settings) -> bool {
-    let takes = file.instructions.iter().any(|instruction| match &instruction.kind {
+pub fn takes_context(file: &Dockerfile<'_>) -> bool {
+    file.instructions.iter().any(|instruction| match &instruction.kind {
         Kind::Onbuild(inner) => from_context(&inner.kind),
         kind => from_context(kind),
-    });
-    takes && ALL.iter().any(|rule| rule.reads_context() && settings.selection.may_tell(rule.meta(), false))
+    })
+}
+
+/// Whether a rule that may be told wants to know what stands in the build context.
+#[must_use]
+pub fn wants_context(settings: &Settings) -> bool {
+    ALL.iter().any(|rule| rule.reads_context() && settings.selection.may_tell(rule.meta(), false))
 }
 
 fn from_context(kind: &Kind<'_>) -> bool {

@@ -203,3 +203,158 @@ fn comments_that_switch_nothing_off_or_give_no_reason_are_told_on_request() {
         ["3 ignore-without-reason"]
     );
 }
+
+/// Findings with fixes, other places, line ends of Windows and letters outside of ASCII.
+const ODD: &str = "FROM debian\r\nMAINTAINER \"<mé> & ]]> you\"\r\nRUN cd /tmp \\\r\n  && apt-get install x\r\nLABEL a=1\r\nLABEL b=2\r\n";
+
+/// What the schema of SARIF 2.1.0 says of the objects that are used here: what each must have, and what else it may have.
+const SARIF: &[(&str, &[&str], &[&str])] = &[
+    ("log", &["version", "runs"], &["$schema"]),
+    ("run", &["tool", "results"], &["columnKind"]),
+    ("tool", &["driver"], &[]),
+    ("driver", &["name"], &["semanticVersion", "informationUri", "rules"]),
+    ("rule", &["id"], &["shortDescription", "helpUri", "properties"]),
+    ("message", &["text"], &[]),
+    ("result", &["message"], &["ruleId", "ruleIndex", "level", "locations", "partialFingerprints", "fixes"]),
+    ("location", &["physicalLocation"], &[]),
+    ("physical", &["artifactLocation", "region"], &[]),
+    ("artifact", &["uri"], &[]),
+    ("region", &["startLine"], &["startColumn", "endLine", "endColumn"]),
+    ("fix", &["artifactChanges"], &["description"]),
+    ("change", &["artifactLocation", "replacements"], &[]),
+    ("replacement", &["deletedRegion"], &["insertedContent"]),
+];
+
+fn shaped<'v>(kind: &str, value: &'v Value) -> &'v Value {
+    let object = value.as_object().unwrap_or_else(|| panic!("no object: {kind}: {value:#}"));
+    let (_, must, may) = SARIF.iter().find(|(name, ..)| *name == kind).expect("a kind");
+    for key in *must {
+        assert!(object.contains_key(*key), "{kind} without {key}: {value:#}");
+    }
+    for (key, found) in object {
+        assert!(must.contains(&key.as_str()) || may.contains(&key.as_str()), "{kind} with {key}");
+        assert!(!found.is_null(), "{kind}.{key} is null");
+    }
+    value
+}
+
+fn list<'v>(kind: &'v str, value: &'v Value) -> impl Iterator<Item = &'v Value> {
+    value.as_array().unwrap_or_else(|| panic!("no list of {kind}: {value}")).iter().map(move |one| shaped(kind, one))
+}
+
+fn region(value: &Value) {
+    let number = |key: &str| value[key].as_u64().filter(|n| *n > 0).unwrap_or_else(|| panic!("{key}: {value:#}"));
+    let (start, end) = ((number("startLine"), number("startColumn")), (number("endLine"), number("endColumn")));
+    assert!(start <= end, "{value:#}");
+}
+
+#[test]
+fn sarif_holds_to_its_schema() {
+    let world = World::new();
+    world.write("a dir/Dockerfile", ODD);
+    let sarif = world.run(&["lint", "--no-context", "--format", "sarif", "a dir/Dockerfile"]).expect(1).json();
+    assert_eq!(shaped("log", &sarif)["version"], "2.1.0");
+    let [run] = sarif["runs"].as_array().expect("runs").as_slice() else { panic!("one run") };
+    assert_eq!(shaped("run", run)["columnKind"], "unicodeCodePoints");
+    let driver = shaped("driver", &shaped("tool", &run["tool"])["driver"]);
+    let rules: Vec<&str> = list("rule", &driver["rules"])
+        .map(|rule| {
+            assert!(!shaped("message", &rule["shortDescription"])["text"].as_str().expect("text").is_empty());
+            assert!(rule["helpUri"].as_str().is_some_and(|uri| uri.starts_with("https://")), "{rule:#}");
+            let tags = rule["properties"]["tags"].as_array().expect("tags");
+            assert!(tags.iter().all(|tag| tags.iter().filter(|other| *other == tag).count() == 1), "{rule:#}");
+            rule["id"].as_str().expect("an id")
+        })
+        .collect();
+    let mut fixes = 0;
+    for result in list("result", &run["results"]) {
+        let index = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small");
+        assert_eq!(rules.get(index).copied(), result["ruleId"].as_str(), "{result:#}");
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().expect("a level")), "{result:#}");
+        shaped("message", &result["message"]);
+        assert!(result["partialFingerprints"].as_object().expect("prints").values().all(Value::is_string));
+        for location in list("location", &result["locations"]) {
+            let place = shaped("physical", &location["physicalLocation"]);
+            assert_eq!(shaped("artifact", &place["artifactLocation"])["uri"], "a%20dir/Dockerfile");
+            region(shaped("region", &place["region"]));
+        }
+        for fix in result.get("fixes").into_iter().flat_map(|fixes| list("fix", fixes)) {
+            fixes += 1;
+            shaped("message", &fix["description"]);
+            for change in list("change", &fix["artifactChanges"]) {
+                shaped("artifact", &change["artifactLocation"]);
+                for replacement in list("replacement", &change["replacements"]) {
+                    region(shaped("region", &replacement["deletedRegion"]));
+                    shaped("message", &replacement["insertedContent"]);
+                }
+            }
+        }
+    }
+    assert!(rules.len() > 3 && fixes > 0, "{sarif:#}");
+}
+
+#[test]
+fn what_other_programs_read_is_as_they_want_it() {
+    let world = World::new();
+    world.write("a,b/Dockerfile", ODD);
+    world.write("b/Dockerfile", "FROM scratch\nCOPY --chown=1:1 a /a\nUSER 1\nCMD [\"/a\"]\n");
+    let report = |format: &str| world.run(&["lint", "--no-context", "--format", format, "a,b", "b"]).expect(1);
+    let count = report("json").json()["findings"].as_array().expect("findings").len();
+    // GitLab: these keys are required, the fingerprint is one of a kind.
+    let issues = report("gitlab").json();
+    let mut prints = std::collections::BTreeSet::new();
+    for issue in issues.as_array().expect("a list") {
+        for key in ["description", "check_name"] {
+            assert!(issue[key].as_str().is_some_and(|text| !text.is_empty()), "{issue:#}");
+        }
+        let known = ["info", "minor", "major", "critical", "blocker"];
+        assert!(known.contains(&issue["severity"].as_str().expect("a severity")), "{issue:#}");
+        assert!(issue["location"]["path"].as_str().is_some_and(|path| !path.starts_with('/')), "{issue:#}");
+        assert!(issue["location"]["lines"]["begin"].as_u64().is_some_and(|line| line > 0), "{issue:#}");
+        assert!(prints.insert(issue["fingerprint"].as_str().expect("a fingerprint").to_owned()), "{issue:#}");
+    }
+    assert_eq!(prints.len(), count);
+    // GitHub: a comma or colon in a property would end it, a line end the command.
+    for line in report("github").stdout.lines() {
+        let (head, message) = line.strip_prefix("::").and_then(|rest| rest.split_once("::")).expect(line);
+        let (level, properties) = head.split_once(' ').expect(line);
+        assert!(["error", "warning", "notice"].contains(&level) && !message.is_empty(), "{line}");
+        for property in properties.split(',') {
+            let (name, value) = property.split_once('=').expect(line);
+            assert!(["file", "line", "endLine", "col", "title"].contains(&name) && !value.is_empty(), "{line}");
+        }
+    }
+    assert!(report("github").stdout.contains("file=a%2Cb/Dockerfile,"));
+    for (format, element) in [("junit", "<failure "), ("checkstyle", "<error ")] {
+        let xml = report(format).stdout;
+        balanced(&xml);
+        assert_eq!(xml.matches(element).count(), count, "{xml}");
+    }
+    let junit = report("junit").stdout;
+    let sum: usize = attributes(&junit, "<testsuite ", "tests").sum();
+    assert_eq!(attributes(&junit, "<testsuites ", "tests").next(), Some(sum), "{junit}");
+    assert_eq!(junit.matches("<testcase ").count(), sum, "{junit}");
+}
+
+/// The numbers of an attribute, element by element.
+fn attributes<'x>(xml: &'x str, element: &'x str, name: &'x str) -> impl Iterator<Item = usize> + 'x {
+    let value = move |rest: &'x str| rest.split_once(&format!("{name}=\""))?.1.split('"').next()?.parse().ok();
+    xml.split(element).skip(1).map(move |rest| value(rest).expect("a number"))
+}
+
+/// Every element is closed in its turn, and no markup stands in text or values.
+fn balanced(xml: &str) {
+    let body = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").expect("a declaration");
+    let mut open: Vec<&str> = Vec::new();
+    for tag in body.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').expect("a tag ends");
+        assert!(!text.contains('>') && tag.matches('"').count() % 2 == 0, "{tag}>{text}");
+        let name = tag.split([' ', '/']).find(|name| !name.is_empty()).expect("a name");
+        match (tag.strip_prefix('/'), tag.strip_suffix('/')) {
+            (Some(closed), _) => assert_eq!(open.pop(), Some(closed), "{xml}"),
+            (None, Some(_)) => {}
+            (None, None) => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "never closed: {open:?}");
+}

@@ -87,7 +87,9 @@ impl Variables {
     }
 
     pub(super) fn assign_each(&mut self, name: &plimsoll_parser::Text<'_>, words: &[Word<'_>]) {
-        let whole = !words.is_empty() && words.iter().all(|word| self.is_whole_word(word));
+        // What is split to be gone through may be split again, whatever is known of its value.
+        let split = |word: &Word<'_>| word.parts.iter().any(|part| matches!(part, WordPart::Parameter(_)));
+        let whole = !words.is_empty() && words.iter().all(|word| !split(word) && self.is_whole_word(word));
         self.assign(name, name.range, whole);
     }
 

@@ -58,7 +58,7 @@ fn show(global: &Global, path: PathBuf, format: Format) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let config = config::load(global.config.as_deref(), &folder)?;
+    let config = config::load_for_lint(global.config.as_deref(), &folder)?;
     // Whatever is wrong with the settings is told before they are shown.
     config.lint_settings(&path)?;
     let settings = show::settings(&config, &path)?;

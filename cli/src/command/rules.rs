@@ -5,7 +5,7 @@ use crate::Global;
 use crate::exit::Exit;
 use crate::terminal::Paint;
 use miette::{IntoDiagnostic, Result, miette};
-use plimsoll_rules::ALL;
+use plimsoll_rules::metas;
 use serde_json::json;
 
 /// List every rule with its aliases, severity and whether it is fixed
@@ -26,10 +26,8 @@ pub struct ExplainArgs {
 /// `plimsoll rules`
 pub fn rules(global: &Global, args: RulesArgs) -> Result<Exit> {
     if args.format == Format::Json {
-        let list: Vec<_> = ALL
-            .iter()
-            .map(|rule| {
-                let meta = rule.meta();
+        let list: Vec<_> = metas()
+            .map(|meta| {
                 json!({
                     "id": meta.id, "aliases": meta.aliases, "group": meta.group.as_str(), "severity": meta.severity.as_str(),
                     "fixable": meta.fixable.as_str(), "since": meta.since, "summary": meta.summary(), "may_change": meta.may_change,
@@ -40,14 +38,13 @@ pub fn rules(global: &Global, args: RulesArgs) -> Result<Exit> {
         return Ok(Exit::Clean);
     }
     let paint = Paint(global.color.stdout());
-    let width = ALL.iter().map(|rule| rule.meta().id.len()).max().unwrap_or(4);
+    let width = metas().map(|meta| meta.id.len()).max().unwrap_or(4);
     let names = |aliases: &[&str]| aliases.join(" ");
-    let aliases = ALL.iter().map(|rule| names(rule.meta().aliases).len()).max().unwrap_or(7).max(7);
+    let aliases = metas().map(|meta| names(meta.aliases).len()).max().unwrap_or(7).max(7);
     let heading =
         format!("{:width$}  {:aliases$}  {:8}  {:9}  {:15}  about", "rule", "aliases", "severity", "fixed", "group");
     crate::terminal::outln!("{}", paint.bold(heading));
-    for rule in ALL {
-        let meta = rule.meta();
+    for meta in metas() {
         crate::terminal::outln!(
             "{:width$}  {:aliases$}  {:8}  {:9}  {:15}  {}",
             meta.id,
@@ -63,12 +60,12 @@ pub fn rules(global: &Global, args: RulesArgs) -> Result<Exit> {
 
 /// `plimsoll explain`
 pub fn explain(_global: &Global, args: ExplainArgs) -> Result<Exit> {
-    let rules: Vec<_> = plimsoll_rules::named(&args.rule).collect();
+    let rules: Vec<_> = metas().filter(|meta| meta.is_named(&args.rule)).collect();
     if rules.is_empty() {
         return Err(miette!(help = "`plimsoll rules` lists them all", "failed to find the rule `{}`", args.rule));
     }
-    for rule in rules {
-        crate::terminal::out!("{}", plimsoll_rules::manual::page(rule.meta()));
+    for meta in rules {
+        crate::terminal::out!("{}", plimsoll_rules::manual::page(meta));
     }
     Ok(Exit::Clean)
 }

@@ -2,7 +2,10 @@
 
 pub mod budget;
 pub mod hadolint;
+mod search;
 pub mod show;
+
+pub use search::Configs;
 
 use miette::{NamedSource, Result, SourceSpan, miette};
 use schemars::JsonSchema;
@@ -299,21 +302,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * factor).map_err(|_| wrong())
 }
 
-/// The file that was named, or the nearest one from `folder` upwards, or hadolint's nearest one, or the defaults.
+/// The file that was named, or the nearest one from `folder` upwards, or the defaults.
 pub fn load(named: Option<&Path>, folder: &Path) -> Result<Config> {
     if let Some(path) = named {
         return read(path);
     }
-    let start = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
-    let mut other = None;
-    for folder in start.ancestors() {
-        let path = folder.join(NAME);
-        if path.is_file() {
-            return read(&path);
-        }
-        other = other.or_else(|| hadolint::NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file()));
-    }
-    other.map_or_else(|| Ok(Config::default()), |path| read(&path))
+    // hadolint's file says nothing of builds, so a mistake in it must not end one.
+    search::Nearest::default().of(folder).ours.as_deref().map_or_else(|| Ok(Config::default()), read)
+}
+
+/// What holds for lint: as [`load`], but hadolint's nearest file is read where there is none of ours.
+pub fn load_for_lint(named: Option<&Path>, folder: &Path) -> Result<Config> {
+    let config = Configs::new(named).of(folder)?;
+    Ok(std::sync::Arc::unwrap_or_clone(config))
 }
 
 impl Config {

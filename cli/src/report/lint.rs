@@ -238,8 +238,9 @@ fn sarif(files: &[Checked]) -> Value {
     let descriptors: Vec<Value> = rules
         .iter()
         .map(|(rule, finding)| {
-            let summary =
-                plimsoll_rules::find(rule).map_or_else(|| rule.to_string(), |found| found.meta().summary().to_owned());
+            let summary = plimsoll_rules::metas()
+                .find(|meta| meta.is_named(rule))
+                .map_or_else(|| rule.to_string(), |meta| meta.summary().to_owned());
             json!({
                 "id": rule,
                 "shortDescription": { "text": summary },

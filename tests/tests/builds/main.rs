@@ -4,6 +4,7 @@
 mod compare;
 mod dump;
 mod one_id;
+mod safe_fixes;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

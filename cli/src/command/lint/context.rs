@@ -4,7 +4,7 @@ use plimsoll_analyzer::context::Listing;
 use plimsoll_parser::dockerignore::Ignore;
 use plimsoll_runtime::context::Context;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A folder with more in it is looked at in part: linting one small file must not wait for a walk over everything.
@@ -16,12 +16,13 @@ const MOST_TIME: Duration = Duration::from_millis(250);
 pub struct Folder {
     path: PathBuf,
     listing: OnceLock<Option<Listing>>,
+    ignore: OnceLock<Option<Arc<Ignore>>>,
 }
 
 impl Folder {
     /// Nothing is read yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, listing: OnceLock::new() }
+        Self { path, listing: OnceLock::new(), ignore: OnceLock::new() }
     }
 
     /// What stands in it; nothing where it cannot be read.
@@ -31,10 +32,11 @@ impl Folder {
     }
 
     /// The ignore file that a build of `dockerfile` obeys: its own, or that of the folder.
-    pub fn ignore(&self, dockerfile: &Path) -> Option<Ignore> {
+    pub fn ignore(&self, dockerfile: &Path) -> Option<Arc<Ignore>> {
+        let read = |path: &Path| Some(Arc::new(Ignore::parse(&std::fs::read_to_string(path).ok()?).0));
         let mut own = dockerfile.as_os_str().to_owned();
         own.push(".dockerignore");
-        let text = std::fs::read_to_string(own).or_else(|_| std::fs::read_to_string(self.path.join(".dockerignore")));
-        text.ok().map(|text| Ignore::parse(&text).0)
+        let shared = || self.ignore.get_or_init(|| read(&self.path.join(".dockerignore"))).clone();
+        read(Path::new(&own)).or_else(shared)
     }
 }

@@ -1,14 +1,15 @@
 //! What is to be said of the comments that switch findings off.
 
-use plimsoll_analyzer::diagnostic::{Diagnostic, Severity};
+use plimsoll_analyzer::diagnostic::Diagnostic;
 use plimsoll_analyzer::model::Model;
 use plimsoll_analyzer::pragma::{Ask, Dialect};
 use plimsoll_rules::UnusedIgnore;
+use plimsoll_rules::ignores::{ReasonlessComment, UnusedComment};
 
 /// The id of a comment that switches nothing off.
-pub const UNUSED: &str = "unused-ignore";
+pub const UNUSED: &str = UnusedComment::META.id;
 /// The id of one that does not say why.
-pub const REASONLESS: &str = "ignore-without-reason";
+const REASONLESS: &str = ReasonlessComment::META.id;
 
 /// A finding for each comment that switches nothing off, and for each of Plimsoll's without a reason where one is required.
 pub fn about(model: &Model<'_>, unused: &[UnusedIgnore], require_reason: bool) -> Vec<Diagnostic> {
@@ -17,7 +18,7 @@ pub fn about(model: &Model<'_>, unused: &[UnusedIgnore], require_reason: bool) -
         let names = ignore.names.join(", ");
         let mut diagnostic = Diagnostic::new(UNUSED, ignore.comment, format!("{names}: nothing here is switched off"))
             .with_help("remove what is not needed: it would hide a finding to come");
-        diagnostic.severity = Severity::Info;
+        diagnostic.severity = UnusedComment::META.severity;
         found.push(diagnostic);
     }
     for pragma in model.pragmas().iter().filter(|_| require_reason) {

@@ -5,7 +5,7 @@ mod context;
 mod ignores;
 mod shellcheck;
 
-use crate::config::{self, Config};
+use crate::config::{Config, Configs};
 use crate::exit::Exit;
 use crate::report::finding::{Checked, Finding};
 use crate::report::lint::{self as report, Format};
@@ -20,7 +20,7 @@ use plimsoll_optimizer::diff::unified;
 use plimsoll_optimizer::{Level, converge};
 use plimsoll_parser::syntax::Dockerfile;
 use plimsoll_parser::{LineIndex, Source};
-use plimsoll_rules::{Settings, check_beside, wants_context};
+use plimsoll_rules::{Settings, check_beside, takes_context, wants_context};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -126,7 +126,16 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     }
     let baseline = args.baseline.as_deref().map(|path| Baseline::read(path, args.update_baseline)).transpose()?;
     let jobs = prepare(global, &args, paths)?;
-    let read: Vec<Read> = each(&jobs, |job| read(job, &args))?;
+    let asked: Vec<bool> = jobs.iter().map(|job| args.shellcheck || job.config.lint.shellcheck).collect();
+    // A file is looked at as soon as it is read, where nothing is to happen in between.
+    let in_between = args.diff || asked.contains(&true);
+    let (read, found): (Vec<Read>, Vec<Option<Vec<Finding>>>) = each(&jobs, |job| {
+        let read = read(job, &args)?;
+        let found = (!in_between).then(|| findings(job, &read.text, None, &args));
+        Ok((read, found))
+    })?
+    .into_iter()
+    .unzip();
     for note in read.iter().filter_map(|read| read.note.as_deref()) {
         eprintln!("{note}");
     }
@@ -135,10 +144,14 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         crate::terminal::out!("{diffs}");
         return Ok(if diffs.is_empty() { Exit::Clean } else { Exit::Findings });
     }
-    let beside = run_shellcheck(&args, &jobs, &read)?;
-    let work: Vec<(&Job, &Read, Option<&Vec<Diagnostic>>)> =
-        jobs.iter().zip(&read).zip(&beside).map(|((job, read), beside)| (job, read, beside.as_ref())).collect();
-    let found = each(&work, |(job, read, beside)| Ok(findings(job, &read.text, beside.cloned(), &args)))?;
+    let found: Vec<Vec<Finding>> = if in_between {
+        let beside = run_shellcheck(&asked, &read)?;
+        let work: Vec<(&Job, &Read, Option<&Vec<Diagnostic>>)> =
+            jobs.iter().zip(&read).zip(&beside).map(|((job, read), beside)| (job, read, beside.as_ref())).collect();
+        each(&work, |(job, read, beside)| Ok(findings(job, &read.text, beside.cloned(), &args)))?
+    } else {
+        found.into_iter().map(Option::unwrap_or_default).collect()
+    };
     let undone = read.iter().any(|read| read.undone);
     let mut outputs = Vec::new();
     let mut checked = Vec::with_capacity(jobs.len());
@@ -187,7 +200,7 @@ fn each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> Result<R> + Send + Sy
 
 /// Finds out what holds for each file; configurations and folders are looked up once.
 fn prepare(global: &Global, args: &Args, paths: Vec<PathBuf>) -> Result<Vec<Job>> {
-    let mut configs: BTreeMap<PathBuf, Arc<Config>> = BTreeMap::new();
+    let mut configs = Configs::new(global.config.as_deref());
     let mut folders: BTreeMap<PathBuf, Arc<Folder>> = BTreeMap::new();
     let mut jobs = Vec::with_capacity(paths.len());
     for path in paths {
@@ -195,14 +208,7 @@ fn prepare(global: &Global, args: &Args, paths: Vec<PathBuf>) -> Result<Vec<Job>
         // Standard input is configured as the file that it stands for.
         let place = if stdin && args.stdin_filename != files::STDIN { Path::new(&args.stdin_filename) } else { &path };
         let parent = place.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let config = match configs.get(parent) {
-            Some(config) => Arc::clone(config),
-            None => {
-                let config = Arc::new(config::load(global.config.as_deref(), parent)?);
-                configs.insert(parent.to_path_buf(), Arc::clone(&config));
-                config
-            }
-        };
+        let config = configs.of(parent)?;
         let settings = settings(args, &config, place)?;
         let fail_on = threshold(args, &config)?;
         let folder = match &args.context {
@@ -211,9 +217,13 @@ fn prepare(global: &Global, args: &Args, paths: Vec<PathBuf>) -> Result<Vec<Job>
             None if args.no_context || stdin => None,
             None => Some(parent),
         };
-        let folder = folder.map(|folder| {
-            let entry = folders.entry(folder.to_path_buf());
-            Arc::clone(entry.or_insert_with(|| Arc::new(Folder::new(folder.to_path_buf()))))
+        let folder = folder.map(|folder| match folders.get(folder) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Arc::new(Folder::new(folder.to_path_buf()));
+                folders.insert(folder.to_path_buf(), Arc::clone(&new));
+                new
+            }
         });
         let name = if stdin { args.stdin_filename.clone() } else { path.display().to_string() };
         jobs.push(Job { path, name, settings, fail_on, config, folder });
@@ -251,14 +261,10 @@ fn read(job: &Job, args: &Args) -> Result<Read> {
 }
 
 /// For each file, what ShellCheck says of it where it is asked.
-fn run_shellcheck(args: &Args, jobs: &[Job], read: &[Read]) -> Result<Vec<Option<Vec<Diagnostic>>>> {
-    let asked: Vec<bool> = jobs.iter().map(|job| args.shellcheck || job.config.lint.shellcheck).collect();
-    if !asked.contains(&true) {
-        return Ok(jobs.iter().map(|_| None).collect());
-    }
-    let texts: Vec<&str> = read.iter().zip(&asked).filter(|(_, asked)| **asked).map(|(r, _)| r.text.as_str()).collect();
+fn run_shellcheck(asked: &[bool], read: &[Read]) -> Result<Vec<Option<Vec<Diagnostic>>>> {
+    let texts: Vec<&str> = read.iter().zip(asked).filter(|(_, asked)| **asked).map(|(r, _)| r.text.as_str()).collect();
     let mut answers = shellcheck::check(&texts)?.into_iter();
-    Ok(asked.into_iter().map(|asked| if asked { answers.next() } else { None }).collect())
+    Ok(asked.iter().map(|asked| if *asked { answers.next() } else { None }).collect())
 }
 
 /// The findings of a file as reports show them.
@@ -288,12 +294,12 @@ fn instruction(file: &Dockerfile<'_>, diagnostic: &Diagnostic) -> plimsoll_parse
 fn check(text: &str, job: &Job, beside: Option<Vec<Diagnostic>>) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let file = plimsoll_parser::parse(text);
     let mut inputs = Inputs::default();
-    let ignore = job.folder.as_ref().and_then(|folder| folder.ignore(&job.path));
-    if let Some(folder) = &job.folder {
-        inputs.ignore = ignore.as_ref();
-        if wants_context(&file, &job.settings) {
-            inputs.listing = folder.listing();
-        }
+    // Files that take nothing from the context have nothing to ask it.
+    let folder = job.folder.as_ref().filter(|_| takes_context(&file));
+    let ignore = folder.and_then(|folder| folder.ignore(&job.path));
+    inputs.ignore = ignore.as_deref();
+    if let Some(folder) = folder.filter(|_| wants_context(&job.settings)) {
+        inputs.listing = folder.listing();
     }
     let mut found: Vec<Diagnostic> = file
         .errors
@@ -312,7 +318,15 @@ fn check(text: &str, job: &Job, beside: Option<Vec<Diagnostic>>) -> (Vec<Diagnos
     found.extend(checked.found);
     found.sort_by(|a, b| (a.range, a.rule).cmp(&(b.range, b.rule)));
     let require_reason = job.config.lint.require_reason && !job.settings.disregard_comments;
-    (found, ignores::about(&model, &checked.unused, require_reason))
+    let mut about = ignores::about(&model, &checked.unused, require_reason);
+    let selection = &job.settings.selection;
+    about.retain_mut(|diagnostic| {
+        let said = selection.severity.iter().find(|(name, _)| name.eq_ignore_ascii_case(diagnostic.rule));
+        diagnostic.severity = said.map_or(diagnostic.severity, |(_, severity)| *severity);
+        let is_off = selection.ignore.iter().any(|name| name.eq_ignore_ascii_case(diagnostic.rule));
+        !is_off && diagnostic.severity != Severity::Off
+    });
+    (found, about)
 }
 
 fn settings(args: &Args, config: &Config, path: &Path) -> Result<Settings> {
@@ -331,8 +345,8 @@ fn settings(args: &Args, config: &Config, path: &Path) -> Result<Settings> {
 
 /// Refuses names that no rule and no group has.
 fn known(name: &str) -> Result<()> {
-    let group = |rule: &&dyn plimsoll_rules::Rule| rule.meta().group.as_str() == name;
-    if plimsoll_rules::find(name).is_some() || plimsoll_rules::ALL.iter().any(group) || foreign(name) {
+    let holds = |meta: &plimsoll_rules::Meta| meta.is_named(name) || meta.group.as_str() == name;
+    if plimsoll_rules::metas().any(holds) || foreign(name) {
         return Ok(());
     }
     Err(miette!(help = "`plimsoll rules` lists them all", "failed to find a rule or group called `{name}`"))

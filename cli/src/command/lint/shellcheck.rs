@@ -4,7 +4,7 @@
 use miette::{Result, miette};
 use plimsoll_analyzer::diagnostic::{Diagnostic, Severity};
 use plimsoll_analyzer::model::{Inputs, Model, Run};
-use plimsoll_analyzer::shell::ShellKind;
+use plimsoll_analyzer::shell::{Shell, ShellKind};
 use plimsoll_parser::Logical;
 use plimsoll_parser::syntax::Command;
 use plimsoll_parser::{TextRange, parse};
@@ -126,7 +126,10 @@ fn scripts(file: usize, text: &str) -> Vec<Job> {
 }
 
 fn script(file: usize, model: &Model<'_>, run: &Run<'_>) -> Option<Job> {
-    let shell = &run.state.shell;
+    let body = run.instruction.heredocs.first().filter(|_| run.heredoc).map(|doc| (doc, &*doc.body));
+    // The script of a heredoc may name its own interpreter.
+    let own = body.and_then(|(_, text)| Shell::of_shebang(text));
+    let shell = own.as_ref().unwrap_or(&run.state.shell);
     let dialect = match shell.kind {
         ShellKind::Sh => "sh",
         ShellKind::Dash | ShellKind::Ash => "dash",
@@ -156,15 +159,15 @@ fn script(file: usize, model: &Model<'_>, run: &Run<'_>) -> Option<Job> {
         let _ = write!(prologue, " {name}=1");
     }
     prologue.push('\n');
-    if run.heredoc {
-        let doc = run.instruction.heredocs.first()?;
+    if let Some((doc, text)) = body {
         let start = doc.body.range.start as usize;
-        if doc.body.starts_with("#!") {
-            // It names its own interpreter; its line is the first one then.
-            return None;
-        }
-        let places = Places::of(&doc.body, &|at| start + at);
-        return Some(Job { file, dialect, text: prologue + &doc.body, places });
+        let places = Places::of(text, &|at| start + at);
+        // What the first line says stands above; here it is a comment of the same length.
+        let text = match text.strip_prefix("#!") {
+            Some(rest) => format!("{prologue}# {rest}"),
+            None => prologue + text,
+        };
+        return Some(Job { file, dialect, text, places });
     }
     let (script, places) = with_heredocs(line, run);
     Some(Job { file, dialect, text: prologue + &script, places })
@@ -268,5 +271,15 @@ mod tests {
         assert!(jobs[0].text.starts_with("#!/bin/bash -e \nexport ") && jobs[0].text.contains(" X=1"));
         assert_eq!(jobs[0].places.at(1, 6).map(|at| at as usize), text.find("$y"));
         assert!(jobs[1].text.ends_with("cat <<A > b\nc\nA\n"), "{}", jobs[1].text);
+    }
+
+    #[test]
+    fn a_heredoc_may_name_its_interpreter() {
+        let text = "FROM a\nSHELL [\"pwsh\"]\nRUN <<EOF\n#!/usr/bin/env -S bash -e\necho $y\nEOF\nRUN <<EOF\n#!/usr/bin/python3\nprint()\nEOF\n";
+        let jobs = scripts(0, text);
+        assert_eq!(jobs.len(), 1, "Python is none of its languages");
+        assert_eq!(jobs[0].dialect, "bash");
+        assert!(jobs[0].text.starts_with("#!bash -e \nexport ") && jobs[0].text.contains("\n# /usr/bin/env"));
+        assert_eq!(jobs[0].places.at(2, 6).map(|at| at as usize), text.find("$y"));
     }
 }
