@@ -1,6 +1,6 @@
 //! `gem-cache-kept`
 
-use crate::prelude::{Diagnostic, Fix, Fixable, Group, Model, Rule, Severity};
+use crate::prelude::{Diagnostic, Fixable, Group, Model, Rule, Severity};
 
 crate::declare_rule! {
     /// `gem install` or `bundle install` keeps the downloaded gems in its cache.
@@ -15,7 +15,7 @@ crate::declare_rule! {
     /// ```
     pub GemCacheKept {
         id: "gem-cache-kept", aliases: &[], since: "0.1.0",
-        group: Group::LayerSize, severity: Severity::Info, fixable: Fixable::Sometimes,
+        group: Group::LayerSize, severity: Severity::Info, fixable: Fixable::No,
     }
 }
 
@@ -38,25 +38,7 @@ impl Rule for GemCacheKept {
             }) {
                 continue;
             }
-            // Where the gems are is known to gem alone, and where bundler is told another folder it is not even there.
-            let end = run.and_list_end().filter(|_| !install.place.conditional && !crate::pins::uninstalls(after));
-            let empty = "rm -rf \"$(gem env gemdir)\"/cache";
-            let edit = end.map(|end| crate::append::command(model, run, end, empty));
-            let fix = edit.and_then(|edit| Fix::risky("empty the cache in this RUN", [edit]));
-            found.push(
-                Diagnostic::new(Self::META.id, install.words_range, "the downloaded gems stay in this layer")
-                    .with_fix(fix),
-            );
+            found.push(Diagnostic::new(Self::META.id, install.words_range, "the downloaded gems stay in this layer"));
         }
     }
-}
-
-#[test]
-fn the_cache_is_where_gem_says_and_the_fix_is_not_safe() {
-    let file = "FROM ruby:3.3\nRUN gem install rake\n";
-    let fixed = crate::testing::fixed(&GemCacheKept, file);
-    assert_eq!(fixed, "FROM ruby:3.3\nRUN gem install rake && rm -rf \"$(gem env gemdir)\"/cache\n");
-    let found = crate::testing::findings(&GemCacheKept, file, &crate::testing::Around::default());
-    let fix = found.first().and_then(|found| found.fix.as_ref()).expect("a fix");
-    assert_eq!(fix.applicability(), plimsoll_analyzer::diagnostic::Applicability::Unsafe);
 }
