@@ -222,10 +222,8 @@ impl Stages {
     /// The value of an ARG before FROM, or of one that every build has.
     #[must_use]
     pub fn global(&self, name: &str, platform: &Platform) -> Option<String> {
-        match self.global_args.iter().rev().find(|arg| arg.name == name) {
-            Some(arg) => arg.value.clone(),
-            None => platform_arg(name, platform),
-        }
+        let declared = self.global_args.iter().rev().find(|arg| arg.name == name);
+        declared.and_then(|arg| arg.value.clone()).or_else(|| platform_arg(name, platform))
     }
 
     fn open(
@@ -370,7 +368,8 @@ impl Stages {
     #[must_use]
     pub fn target(&self, target: Option<&str>) -> Option<usize> {
         match target {
-            Some(name) => self.find(name),
+            // By name alone: BuildKit knows no numbers here.
+            Some(name) => self.by_name(name),
             None => self.stages.len().checked_sub(1),
         }
     }

@@ -21,6 +21,7 @@ use crate::store::{Store, StoreError};
 pub struct Context {
     tree: DirTree,
     ignore: Option<Ignore>,
+    broken: Option<String>,
 }
 
 /// The most entries a [`Listing`] is made of.
@@ -34,9 +35,15 @@ impl Context {
     /// Opens the directory. `ignore` is the text of the ignore file in force.
     pub fn open(directory: &Path, ignore: Option<&str>) -> io::Result<Self> {
         let tree = DirTree::open(directory)?;
-        // A pattern that does not parse is refused by whoever reads the file for the user; here it matches nothing.
-        let ignore = ignore.map(|text| Ignore::parse(text).0);
-        Ok(Self { tree, ignore })
+        let (ignore, errors) = ignore.map(Ignore::parse).unzip();
+        let broken = errors.and_then(|errors| errors.into_iter().next()).map(|error| error.message);
+        Ok(Self { tree, ignore, broken })
+    }
+
+    /// What is wrong with the ignore file: nothing can then be said of what it leaves out.
+    #[must_use]
+    pub fn broken_ignore(&self) -> Option<&str> {
+        self.broken.as_deref()
     }
 
     /// Where it is.

@@ -363,7 +363,6 @@ impl State {
                 if !self.cmd_set {
                     self.image.config.cmd = None;
                 }
-                self.image.config.args_escaped = true;
                 let said = format!("ENTRYPOINT {}", quoted(&args));
                 self.image.config.entrypoint = Some(args);
                 config(said)
@@ -375,7 +374,7 @@ impl State {
                 config(format!("MAINTAINER {name}"))
             }
             Kind::Onbuild(trigger) => {
-                self.image.config.on_build.push(trigger.logical.text.trim().to_owned());
+                self.image.config.on_build.push(trigger_text(trigger));
                 Ok(Step { action: Action::Configure, created_by: None })
             }
             Kind::Run(run) => self.run(run, instruction, globals),
@@ -465,7 +464,8 @@ impl State {
                     [] => text.to_owned(),
                     [only] if is_only_heredoc(text) => {
                         let body = body(only);
-                        if body.starts_with("#!") {
+                        // Tabs before it are text as well.
+                        if only.body.starts_with("#!") {
                             let path = format!("/dev/pipes/{}", only.name.as_str());
                             script = Some((path.clone(), body));
                             path
@@ -564,7 +564,8 @@ impl State {
         }
         let mut exclude = Vec::new();
         for text in &copy.exclude {
-            exclude.push(self.expand(text, globals, text.range)?);
+            // BuildKit expands no variable here.
+            exclude.push(text.to_string());
         }
         let action = CopyAction {
             add,
@@ -573,8 +574,9 @@ impl State {
             inline,
             destination,
             chown,
+            // BuildKit links no layer whose modes it has to change.
+            link: copy.link && chmod.is_none(),
             chmod,
-            link: copy.link,
             parents: copy.parents,
             exclude,
             checksum: optional(&copy.checksum)?.filter(|sum| !sum.is_empty()),
@@ -583,6 +585,17 @@ impl State {
         };
         Ok(Step { action: Action::Copy(action), created_by: Some(said) })
     }
+}
+
+/// The text of a trigger as it waits in the image: heredocs included, as they were written.
+fn trigger_text(trigger: &Instruction<'_>) -> String {
+    let mut text = trigger.logical.text.trim().to_owned();
+    for heredoc in &trigger.heredocs {
+        text.push('\n');
+        text.push_str(&heredoc.body);
+        text.push_str(&heredoc.name);
+    }
+    text
 }
 
 /// What a heredoc holds once `<<-` has taken its tabs.

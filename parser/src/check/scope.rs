@@ -40,8 +40,9 @@ impl<'s> Global<'s> {
 
     fn value(&self, name: &str) -> Option<String> {
         match self.set.get(name) {
-            Some(value) => value.as_deref().map(str::to_owned),
-            None => predefined(name).map(str::to_owned),
+            // An ARG without a value leaves what is predefined.
+            Some(Some(value)) => Some(value.to_string()),
+            Some(None) | None => predefined(name).map(str::to_owned),
         }
     }
 

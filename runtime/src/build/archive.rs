@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::copy::{Copying, land};
 use super::upper::{Body, Content, Made, Manner, Upper};
-use crate::rootfs::{NodeKind, Tree, resolve};
+use crate::rootfs::{NodeKind, Tree};
 use crate::store::Store;
 
 /// The most an archive may hold unpacked.
@@ -71,6 +71,8 @@ pub(super) fn unpack(
     copying: &Copying,
 ) -> io::Result<()> {
     let directory = format!("{}/", destination.trim_end_matches('/'));
+    // Modes are those of the archive.
+    let copying = &Copying { chmod: None, ..copying.clone() };
     let root = land(upper, &directory, copying).map_err(|error| io::Error::other(error.reason))?;
     let mut file = spool;
     file.rewind()?;
@@ -136,15 +138,15 @@ pub(super) fn unpack(
         made.file = file;
         if let Some(extensions) = entry.pax_extensions()? {
             for extension in extensions.flatten() {
+                if extension.key_bytes().starts_with(b"GNU.sparse.") {
+                    return Err(bad(&name, "a sparse file; write the archive without --sparse"));
+                }
                 if extension.key_bytes() == b"SCHILY.xattr.security.capability" {
                     made.capability = Some(extension.value_bytes().to_vec());
                 }
             }
         }
-        let over_other = upper.node(&path)?.is_some_and(|there| there.is_dir() != matches!(made.body, Body::Dir));
-        upper
-            .put(path, made)
-            .map_err(|error| if over_other { bad(&name, "something of another kind is there") } else { error })?;
+        upper.replace(path, made)?;
     }
     Ok(())
 }
@@ -163,7 +165,7 @@ fn link(
     let Some(first) = upper.made_mut(&to) else { return Err(bad(name, "a hard link to nothing in the archive")) };
     first.file = Some(number);
     let copy = first.clone();
-    upper.put(path, copy)
+    upper.replace(path, copy)
 }
 
 /// A name of an archive: relative, and never leaving it.
@@ -179,22 +181,41 @@ fn inside(name: &Path) -> io::Result<PathBuf> {
     Ok(clean)
 }
 
-/// The directory an entry goes to, made when missing. Where one has to be made, no link may stand on the way.
+/// The directory an entry goes to, made when missing. Links on the way are followed while they stay in the archive's root.
 fn parent_of(upper: &mut Upper<'_>, root: &Path, relative: &Path, name: &Path) -> io::Result<PathBuf> {
-    let parent = root.join(relative.parent().unwrap_or_else(|| Path::new("")));
-    match upper.node(&parent)? {
-        Some(node) if node.is_dir() => return Ok(parent),
-        Some(node) if node.kind == NodeKind::Symlink => {}
-        Some(_) => return Err(bad(name, "a file stands where a directory is needed")),
-        None => {}
+    const MOST_LINKS: usize = 255;
+    let parts = |path: &Path| path.components().rev().map(|part| part.as_os_str().to_owned()).collect::<Vec<_>>();
+    let mut ahead = parts(relative.parent().unwrap_or_else(|| Path::new("")));
+    let mut here = PathBuf::new();
+    let mut links = 0;
+    while let Some(part) = ahead.pop() {
+        if part == "." {
+            continue;
+        }
+        if part == ".." {
+            if !here.pop() {
+                return Err(bad(name, "a symbolic link on its way leaves the archive"));
+            }
+            continue;
+        }
+        here.push(part);
+        let place = root.join(&here);
+        match upper.node(&place)? {
+            None => {}
+            Some(node) if node.is_dir() => {}
+            Some(node) if node.kind == NodeKind::Symlink => {
+                let target = upper.link(&place)?;
+                links += 1;
+                if target.is_absolute() || links > MOST_LINKS {
+                    return Err(bad(name, "a symbolic link on its way leaves the archive"));
+                }
+                here.pop();
+                ahead.extend(parts(&target));
+            }
+            Some(_) => return Err(bad(name, "a file stands where a directory is needed")),
+        }
     }
-    let resolved = resolve(upper, &parent, true)?;
-    if resolved.node.is_some_and(|node| node.is_dir()) {
-        return Ok(resolved.path);
-    }
-    if resolved.path != parent {
-        return Err(bad(name, "a symbolic link stands where a directory is needed"));
-    }
+    let parent = root.join(here);
     upper.make_dirs(&parent, Manner { mode: 0o755, uid: 0, gid: 0 })?;
     Ok(parent)
 }

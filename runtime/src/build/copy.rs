@@ -9,6 +9,9 @@ use super::upper::{Body, Content, Made, Manner, Upper};
 use crate::plan::{Chmod, symbolic_mode};
 use crate::rootfs::{Node, NodeKind, Tree, clean, resolve};
 
+/// What BuildKit's own process takes from every mode it makes something with.
+const UMASK: u32 = 0o022;
+
 /// How things are copied.
 #[derive(Clone, Debug)]
 pub(super) struct Copying {
@@ -38,9 +41,14 @@ impl Copying {
         Manner { mode, uid, gid }
     }
 
-    /// What is made on the way.
+    /// What is made on the way: of `--chmod` only what an octal number says below 1000, and only what the mask lets through.
     pub(super) fn made_dir(&self) -> Manner {
-        self.manner(0o755, (0, 0), true)
+        let mode = match &self.chmod {
+            Some(Chmod::Octal(mode)) => mode & 0o777 & !UMASK,
+            _ => 0o755,
+        };
+        let (uid, gid) = self.chown.unwrap_or((0, 0));
+        Manner { mode, uid, gid }
     }
 
     fn of(&self, node: &Node) -> Manner {
@@ -97,6 +105,7 @@ pub(super) fn copy(
         if there.is_some_and(|node| node.is_dir()) {
             target.push(&source.name);
         }
+        make_parent(upper, &target, copying)?;
         return place(upper, tree, number, &source.root, &source.node, target, copying, file_number(&source.node));
     }
     if there.is_some_and(|node| !node.is_dir()) {
@@ -125,6 +134,12 @@ pub(super) fn copy(
     upper.touch(&target, time).map_err(refused(&target))
 }
 
+/// Makes the directory a file goes to: a dangling link may have led anywhere.
+pub(super) fn make_parent(upper: &mut Upper<'_>, target: &Path, copying: &Copying) -> Result<(), CopyError> {
+    let parent = target.parent().unwrap_or_else(|| Path::new(""));
+    upper.make_dirs(parent, copying.made_dir()).map_err(refused(parent))
+}
+
 #[expect(clippy::too_many_arguments, reason = "two places, what stands at one, and how it comes to the other")]
 fn place(
     upper: &mut Upper<'_>,
@@ -143,7 +158,8 @@ fn place(
         NodeKind::File => Body::File(Content::Tree { tree: number, path: from.to_owned(), size: node.size }),
         NodeKind::Symlink => Body::Symlink(tree.link(from).map_err(unreadable)?),
         NodeKind::Fifo => Body::Fifo,
-        NodeKind::Char | NodeKind::Block => Body::Device { block: node.kind == NodeKind::Block, number: node.device },
+        // BuildKit's copy makes a character device of a block device too.
+        NodeKind::Char | NodeKind::Block => Body::Device { block: false, number: node.device },
         // The context's transfer turns a socket into an empty file; a layer cannot hold one.
         NodeKind::Socket if copying.keeps_owners => return Ok(()),
         NodeKind::Socket => {

@@ -34,12 +34,7 @@ fn is_http(source: &str) -> bool {
 
 /// Fetches it.
 pub(super) fn fetch(source: &str, action: &CopyAction, store: &Store) -> Result<Fetched, String> {
-    let path = source.split(['?', '#']).next().unwrap_or(source);
-    let after_host = path.split_once("://").map_or(path, |(_, rest)| rest);
-    let name = after_host.split_once('/').map_or("", |(_, path)| path).rsplit('/').next().unwrap_or_default();
-    if name.is_empty() && action.destination.ends_with('/') {
-        return Err("the address ends in no file name, and the destination is a directory".to_owned());
-    }
+    let name = file_name(source);
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -74,7 +69,27 @@ pub(super) fn fetch(source: &str, action: &CopyAction, store: &Store) -> Result<
     {
         return Err(format!("its digest is {digest}, and --checksum says {wanted}"));
     }
-    Ok(Fetched { name: name.to_owned(), digest, size, mtime: modified.unwrap_or(0), file })
+    Ok(Fetched { name, digest, size, mtime: modified.unwrap_or(0), file })
+}
+
+/// What the file is called in a directory: the last part of the address's path, its escapes read.
+fn file_name(source: &str) -> String {
+    let path = source.split(['?', '#']).next().unwrap_or(source);
+    let after_host = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let path = after_host.split_once('/').map_or("", |(_, path)| path);
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
+        let read = escaped.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        bytes.push(read.unwrap_or(*first));
+        rest = if read.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    let path = String::from_utf8_lossy(&bytes);
+    match path.trim_end_matches('/').rsplit('/').next() {
+        None | Some("" | "." | "..") => "__unnamed__".to_owned(),
+        Some(name) => name.to_owned(),
+    }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` as seconds since 1970.
@@ -101,6 +116,20 @@ fn http_date(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn names_of_addresses() {
+        for (address, name) in [
+            ("http://h/a/b.txt?x=1#y", "b.txt"),
+            ("http://h/d/", "d"),
+            ("http://h/a%20b", "a b"),
+            ("http://h/a%2", "a%2"),
+            ("http://h/", "__unnamed__"),
+            ("http://h", "__unnamed__"),
+        ] {
+            assert_eq!(super::file_name(address), name, "{address}");
+        }
+    }
+
     #[test]
     fn dates_of_servers() {
         assert_eq!(super::http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));

@@ -4,7 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::copy::{Copying, copy, land};
+use plimsoll_analyzer::context::has_wildcard;
+use plimsoll_parser::dockerignore::Ignore;
+
+use super::copy::{Copying, copy, land, make_parent};
 use super::gather::{GatherError, Source, Taking, digest, field, gather};
 use super::upper::{Body, Content, EmptyTree, Made, Manner, Upper};
 use super::{BuildError, Builder, Cached, Done, KEY_VERSION, Place, Result, archive, chain, fetch, repository};
@@ -108,6 +111,13 @@ impl Builder<'_> {
             Origin::Context => None,
         };
         let keeps_owners = matches!(origin, Origin::Image { .. });
+        if matches!(origin, Origin::Context) {
+            self.check_ignore(place)?;
+            self.check_wildcards(action, place)?;
+        }
+        if action.link || parent.is_empty() {
+            self.check_owner(action, place)?;
+        }
         let (mut taken, key) = {
             let tree: &(dyn Tree + Sync) = match (&origin, &mounted) {
                 (Origin::Context, _) => &self.context,
@@ -178,6 +188,46 @@ impl Builder<'_> {
             self.store.cache_put(quick, &entry)?;
         }
         Ok(Done { key, cached: false, entry })
+    }
+
+    /// An ignore file that does not read.
+    pub(super) fn check_ignore(&self, place: &Place) -> Result<()> {
+        match self.context.broken_ignore() {
+            None => Ok(()),
+            Some(reason) => Err(BuildError::Instruction {
+                place: Box::new(place.clone()),
+                message: format!("the ignore file of the context does not read: {reason}"),
+                help: Some("mend the pattern: what it leaves out cannot be told".to_owned()),
+            }),
+        }
+    }
+
+    /// A wildcard that no matcher reads.
+    fn check_wildcards(&self, action: &CopyAction, place: &Place) -> Result<()> {
+        let wild = action.sources.iter().filter(|source| !action.add || !fetch::is_remote(source));
+        for source in wild.filter(|source| has_wildcard(source)) {
+            if let Err(error) = Ignore::from_patterns([source.as_str()]) {
+                return Err(BuildError::Instruction {
+                    place: Box::new(place.clone()),
+                    message: format!("{source}: {error}"),
+                    help: Some("put a backslash before what is meant literally".to_owned()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Names of users are looked up in what is below; nothing below knows none.
+    fn check_owner(&self, action: &CopyAction, place: &Place) -> Result<()> {
+        let names = action.chown.iter().flat_map(|owner| owner.splitn(2, ':'));
+        match names.into_iter().find(|name| !name.is_empty() && *name != "root" && number(name).is_none()) {
+            None => Ok(()),
+            Some(name) => Err(BuildError::Instruction {
+                place: Box::new(place.clone()),
+                message: format!("--chown={name}: this layer stands on nothing that could say who {name} is"),
+                help: Some("give the numbers: --chown=UID:GID".to_owned()),
+            }),
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, from what was found to where it goes")]
@@ -274,6 +324,7 @@ impl Builder<'_> {
         if upper.node(&target).map_err(|e| fail(&target, e))?.is_some_and(|node| node.is_dir()) {
             target.push(Path::new(name).file_name().unwrap_or_default());
         }
+        make_parent(upper, &target, copying)?;
         let made = Made::new(Body::File(content), copying.manner(mode, (0, 0), false), mtime);
         upper.put(target.clone(), made).map_err(|e| fail(&target, e))
     }
@@ -393,10 +444,10 @@ impl Builder<'_> {
             let bytes = read_small(root, Path::new(path), MAX_ACCOUNTS).ok().flatten().unwrap_or_default();
             Arc::from(String::from_utf8_lossy(&bytes))
         };
-        let (uid, own_group) = match user.parse::<u32>() {
-            Ok(uid) => (uid, uid),
-            Err(_) if user.is_empty() => (0, 0),
-            Err(_) => {
+        let (uid, own_group) = match number(user) {
+            Some(uid) => (uid, uid),
+            None if user.is_empty() => (0, 0),
+            None => {
                 let passwd = accounts("etc/passwd");
                 let found = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|fields| {
                     match fields.as_slice() {
@@ -409,8 +460,8 @@ impl Builder<'_> {
         };
         let gid = match group {
             None => own_group,
-            Some("") => own_group,
-            Some(group) => group.parse().unwrap_or_else(|_| {
+            Some("") => 0,
+            Some(group) => number(group).unwrap_or_else(|| {
                 let groups = accounts("etc/group");
                 let found = groups.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|fields| {
                     match fields.as_slice() {
@@ -418,7 +469,7 @@ impl Builder<'_> {
                         _ => None,
                     }
                 });
-                found.unwrap_or(0)
+                found.unwrap_or(own_group)
             }),
         };
         (uid, gid)
@@ -447,13 +498,16 @@ impl Builder<'_> {
                     }),
                 },
             },
-            GatherError::Pattern(message) => BuildError::Instruction {
-                place: Box::new(place.clone()),
-                message: format!("--exclude: {message}"),
-                help: None,
-            },
+            GatherError::Pattern(message) => {
+                BuildError::Instruction { place: Box::new(place.clone()), message, help: None }
+            }
         }
     }
+}
+
+/// An ID, when it is one: BuildKit reads larger numbers as names.
+fn number(text: &str) -> Option<u32> {
+    text.parse::<i32>().ok().and_then(|id| u32::try_from(id).ok())
 }
 
 /// A name beside `path` that looks like it.

@@ -51,7 +51,7 @@ pub(super) enum GatherError {
     NotFound { source: String },
     /// It is there and cannot be read.
     Io { path: PathBuf, source: io::Error },
-    /// `--exclude` does not read.
+    /// A pattern does not read.
     Pattern(String),
 }
 
@@ -67,7 +67,7 @@ pub(super) fn gather(tree: &(dyn Tree + Sync), source: &str, taking: &Taking<'_>
         [] => None,
         patterns => Some(
             Ignore::from_patterns(patterns.iter().map(String::as_str))
-                .map_err(|error| GatherError::Pattern(error.to_string()))?,
+                .map_err(|error| GatherError::Pattern(format!("--exclude: {error}")))?,
         ),
     };
     if taking.parents {
@@ -85,9 +85,6 @@ pub(super) fn gather(tree: &(dyn Tree + Sync), source: &str, taking: &Taking<'_>
         };
         let Some(node) = resolved.node else { return Err(GatherError::NotFound { source: source.to_owned() }) };
         let name = clean(&path).file_name().map(OsStr::to_owned).unwrap_or_default();
-        if !node.is_dir() && exclude.as_ref().is_some_and(|ignore| ignore.is_excluded(&name.to_string_lossy())) {
-            continue;
-        }
         let below =
             if node.is_dir() { walk(tree, &resolved.path, Path::new(""), exclude.as_ref())? } else { Vec::new() };
         found.push(Source { name, root: resolved.path, node, below, partial: exclude.is_some() });
@@ -201,11 +198,12 @@ fn matches(tree: &dyn Tree, source: &str) -> Result<Vec<PathBuf>, GatherError> {
     let Some(first) = parts.iter().position(|part| has_wildcard(part)) else { return Ok(vec![path]) };
     let (fixed, patterns) = parts.split_at(first);
     let base: PathBuf = fixed.iter().collect();
-    let Ok(resolved) = resolve(tree, &base, true) else { return Ok(Vec::new()) };
+    // Nothing may match, but where it could must be there.
+    let not_found = || GatherError::NotFound { source: source.to_owned() };
+    let resolved = resolve(tree, &base, true).map_err(|_| not_found())?;
+    resolved.node.filter(Node::is_dir).ok_or_else(not_found)?;
     let mut found = Vec::new();
-    if resolved.node.is_some_and(|node| node.is_dir()) {
-        match_below(tree, &resolved.path, patterns, &mut found)?;
-    }
+    match_below(tree, &resolved.path, patterns, &mut found)?;
     Ok(found)
 }
 

@@ -489,9 +489,17 @@ impl<'b> Builder<'b> {
     fn origin(&mut self, name: &str, stage: usize, place: &Place) -> Result<Vec<Layer>> {
         if let Some(index) = self.stages.find(name)
             && index < stage
-            && let Some(finished) = self.finished.get(&index)
         {
-            return Ok(finished.layers.clone());
+            // Only a trigger of the base names a stage that nobody knew to be needed.
+            for index in self.stages.needed(index) {
+                if !self.finished.contains_key(&index) {
+                    let finished = self.stage(index)?;
+                    self.finished.insert(index, finished);
+                }
+            }
+            if let Some(finished) = self.finished.get(&index) {
+                return Ok(finished.layers.clone());
+            }
         }
         let platform = self.platform.clone();
         Ok(self.image(name, &platform, place)?.layers)

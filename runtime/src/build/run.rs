@@ -67,7 +67,9 @@ impl Builder<'_> {
                 process.env.push((name, value));
             }
         }
-        if process.env_value("HOME").is_none() {
+        // An empty one counts as none.
+        if process.env_value("HOME").is_none_or(str::is_empty) {
+            process.env.retain(|(name, _)| name != "HOME");
             process.env.push(("HOME".to_owned(), user.home.clone()));
         }
         process.user = user;
@@ -247,6 +249,11 @@ impl Builder<'_> {
         match spec.kind {
             MountType::Bind => {
                 let layers = match &spec.from {
+                    // Stages are known by name here, never by number.
+                    Some(from) if from.parse::<usize>().is_ok() => {
+                        let platform = self.platform.clone();
+                        self.image(from, &platform, place)?.layers
+                    }
                     Some(from) => self.origin(from, stage, place)?,
                     None => vec![self.context_layer(spec, place)?],
                 };
@@ -286,6 +293,9 @@ impl Builder<'_> {
                             help: Some(format!("pass --secret id={id},src=FILE")),
                         });
                     }
+                    if let Some(name) = &spec.env {
+                        mounts.env.push((name.clone(), String::new()));
+                    }
                     return Ok(());
                 };
                 let content = match secret {
@@ -303,6 +313,7 @@ impl Builder<'_> {
             }
             MountType::Ssh => {
                 let id = spec.id.clone().unwrap_or_default();
+                mounts.env.push(("SSH_AUTH_SOCK".to_owned(), spec.target.clone()));
                 let Some(socket) = self.options.ssh.get(&id) else {
                     if spec.required {
                         return Err(BuildError::Instruction {
@@ -311,10 +322,10 @@ impl Builder<'_> {
                             help: Some(format!("pass --ssh {id}")),
                         });
                     }
+                    // The variable is there all the same.
                     return Ok(());
                 };
                 mounts.mounts.push(Mount::bind(socket.clone(), spec.target.clone(), false));
-                mounts.env.push(("SSH_AUTH_SOCK".to_owned(), spec.target.clone()));
             }
         }
         Ok(())
@@ -323,6 +334,7 @@ impl Builder<'_> {
     /// The part of the context that a mount shows, as a layer on nothing: owners, and what the ignore file leaves out, are
     /// then those of a COPY.
     fn context_layer(&mut self, spec: &MountSpec, place: &Place) -> Result<Layer> {
+        self.check_ignore(place)?;
         let taking = Taking { exclude: &[], parents: false };
         let source = literal(&spec.source);
         let found = gather(&self.context, &source, &taking).map_err(|_| self.no_mount_source(spec, place))?;

@@ -93,6 +93,8 @@ pub(super) struct Made {
     pub(super) same: bool,
     /// Nothing below is known of this path.
     fresh: bool,
+    /// What it covers.
+    below: Option<Node>,
 }
 
 /// Owner and mode of what is made on the way.
@@ -115,7 +117,7 @@ pub(super) struct Upper<'l> {
 impl Made {
     pub(super) fn new(body: Body, manner: Manner, mtime: i64) -> Self {
         let Manner { mode, uid, gid } = manner;
-        Self { body, mode, uid, gid, mtime, capability: None, file: None, same: false, fresh: false }
+        Self { body, mode, uid, gid, mtime, capability: None, file: None, same: false, fresh: false, below: None }
     }
 }
 
@@ -160,6 +162,7 @@ impl<'l> Upper<'l> {
     pub(super) fn put(&mut self, path: PathBuf, mut made: Made) -> io::Result<()> {
         let old = self.node(&path)?;
         let is_dir = matches!(made.body, Body::Dir);
+        made.below = self.entries.get(&path).map_or(old, |known| known.below);
         match old {
             Some(node) if node.is_dir() != is_dir => {
                 return Err(if is_dir { Errno::ENOTDIR.into() } else { Errno::EISDIR.into() });
@@ -175,6 +178,75 @@ impl<'l> Upper<'l> {
         }
         self.entries.insert(path, made);
         Ok(())
+    }
+
+    /// Puts something at `path` as the unpacking of an archive does: what is of another kind there goes, with all below it.
+    pub(super) fn replace(&mut self, path: PathBuf, mut made: Made) -> io::Result<()> {
+        let is_dir = matches!(made.body, Body::Dir);
+        if self.node(&path)?.is_none_or(|node| node.is_dir() == is_dir) {
+            return self.put(path, made);
+        }
+        self.entries.retain(|other, _| !other.starts_with(&path));
+        made.fresh = true;
+        made.below = None;
+        self.entries.insert(path, made);
+        Ok(())
+    }
+
+    /// Takes out what is below already, to the last bit: a layer says what changed.
+    fn drop_unchanged(&mut self, trees: &[&(dyn Tree + Sync)], spools: &[File]) -> io::Result<()> {
+        let mut unchanged = Vec::new();
+        for (path, made) in &self.entries {
+            if let Some(below) = &made.below
+                && self.is_unchanged(path, made, below, trees, spools)?
+            {
+                unchanged.push(path.clone());
+            }
+        }
+        for path in unchanged {
+            self.entries.remove(&path);
+        }
+        Ok(())
+    }
+
+    fn is_unchanged(
+        &self,
+        path: &Path,
+        made: &Made,
+        below: &Node,
+        trees: &[&(dyn Tree + Sync)],
+        spools: &[File],
+    ) -> io::Result<bool> {
+        let facts = (below.mode, below.uid, below.gid, below.mtime.0);
+        if (made.mode, made.uid, made.gid, made.mtime) != facts {
+            return Ok(false);
+        }
+        match (&made.body, below.kind) {
+            (Body::Fifo, NodeKind::Fifo) => Ok(true),
+            (Body::Symlink(to), NodeKind::Symlink) => Ok(self.lower.link(path)? == *to),
+            (Body::Device { block, number }, kind @ (NodeKind::Char | NodeKind::Block)) => {
+                Ok(*block == (kind == NodeKind::Block) && *number == below.device)
+            }
+            (Body::File(content), NodeKind::File) if content.size() == below.size => {
+                if made.capability != self.lower.xattr(path, "security.capability")? {
+                    return Ok(false);
+                }
+                let gone = || io::Error::from(Errno::EBADF);
+                let mut there = self.lower.open(path)?;
+                match content {
+                    Content::Bytes(bytes) => same_bytes(&mut bytes.as_slice(), &mut there),
+                    Content::Tree { tree, path, .. } => {
+                        let mut file = trees.get(*tree).ok_or_else(gone)?.open(path)?;
+                        same_bytes(&mut file, &mut there)
+                    }
+                    Content::Spool { spool, offset, size } => {
+                        let file = spools.get(*spool).ok_or_else(gone)?;
+                        same_bytes(&mut At { file, offset: *offset }.take(*size), &mut there)
+                    }
+                }
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Takes note that the directory at `path`, free of links, has this time of change.
@@ -202,6 +274,7 @@ impl<'l> Upper<'l> {
         trees: &[&(dyn Tree + Sync)],
         spools: &[File],
     ) -> Result<(), LayerError> {
+        self.drop_unchanged(trees, spools).map_err(|source| LayerError::Stream { action: "compare", source })?;
         self.add_parents().map_err(|source| LayerError::Stream { action: "look for the parents of", source })?;
         let wanted = self.small_files();
         if wanted.len() < AHEAD_FROM {
@@ -345,7 +418,11 @@ impl Tree for Upper<'_> {
             };
             return Ok(Some(Node { kind, mode: made.mode, uid: made.uid, gid: made.gid, ..EMPTY_DIR }));
         }
-        if path.parent().and_then(|parent| self.entries.get(parent)).is_some_and(|parent| parent.fresh) {
+        if path
+            .parent()
+            .and_then(|parent| self.entries.get(parent))
+            .is_some_and(|parent| parent.fresh || !matches!(parent.body, Body::Dir))
+        {
             return Ok(None);
         }
         self.lower.node(path)
@@ -437,6 +514,24 @@ fn device_major(number: u64) -> u32 {
 
 fn device_minor(number: u64) -> u32 {
     u32::try_from(nix::sys::stat::minor(number)).unwrap_or(0)
+}
+
+/// Whether two readers give the same.
+fn same_bytes(one: &mut dyn Read, other: &mut dyn Read) -> io::Result<bool> {
+    const PIECE: u64 = 64 << 10;
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    loop {
+        left.clear();
+        right.clear();
+        let count = one.take(PIECE).read_to_end(&mut left)?;
+        other.take(PIECE).read_to_end(&mut right)?;
+        if left != right {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(true);
+        }
+    }
 }
 
 /// Reads a file from an offset on, whatever its cursor does.
