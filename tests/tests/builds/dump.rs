@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_runtime::digest::Digest;
 use plimsoll_runtime::image::Image;
@@ -44,9 +44,9 @@ struct Inode {
 }
 
 /// A root filesystem being put together.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Root {
-    entries: BTreeMap<String, Rc<Inode>>,
+    entries: BTreeMap<String, Arc<Inode>>,
 }
 
 impl Root {
@@ -88,7 +88,7 @@ impl Root {
         }
     }
 
-    fn put(&mut self, path: String, inode: Rc<Inode>) {
+    fn put(&mut self, path: String, inode: Arc<Inode>) {
         if self.entries.get(&path).is_some_and(|old| old.kind != "dir" || inode.kind != "dir") {
             self.remove(&path, &BTreeSet::new());
         }
@@ -96,18 +96,52 @@ impl Root {
     }
 }
 
-/// Describes the image of this name, or of this manifest, in the store there.
-pub(crate) fn dump(store: &Path, reference: &str) -> Value {
-    let store = Store::open(store).expect("the store opens");
-    let image =
-        store.resolve(reference).expect("the store reads").unwrap_or_else(|| panic!("{reference} is not there"));
-    describe(&store, &image)
+/// An image that others stand on, read once.
+pub(crate) struct Base {
+    /// What it looks like.
+    pub(crate) described: Value,
+    diff_ids: Vec<Digest>,
+    root: Root,
 }
 
-fn describe(store: &Store, image: &Image) -> Value {
+/// Describes the image of this name, or of this manifest, in the store there.
+pub(crate) fn dump(store: &Path, reference: &str) -> Value {
+    let (store, image) = open(store, reference);
+    describe(&store, &image, None).0
+}
+
+/// Describes an image that others stand on.
+pub(crate) fn base(store: &Path, reference: &str) -> Base {
+    let (store, image) = open(store, reference);
+    let (described, root) = describe(&store, &image, None);
+    Base { described, diff_ids: image.layers.iter().map(|layer| layer.diff_id).collect(), root }
+}
+
+/// Describes an image that probably stands on this base.
+pub(crate) fn dump_on(base: &Base, store: &Path, reference: &str) -> Value {
+    let (store, image) = open(store, reference);
+    describe(&store, &image, Some(base)).0
+}
+
+fn open(store: &Path, reference: &str) -> (Store, Image) {
+    let store = Store::open(store).expect("the store opens");
+    let found = store.resolve(reference).expect("the store reads");
+    (store, found.unwrap_or_else(|| panic!("{reference} is not there")))
+}
+
+fn describe(store: &Store, image: &Image, base: Option<&Base>) -> (Value, Root) {
     let mut root = Root::default();
     let mut layers = Vec::new();
-    for layer in &image.layers {
+    let mut todo = image.layers.as_slice();
+    if let Some(base) = base
+        && let Some((below, above)) = todo.split_at_checked(base.diff_ids.len())
+        && below.iter().map(|layer| layer.diff_id).eq(base.diff_ids.iter().copied())
+    {
+        root = base.root.clone();
+        layers = base.described["layers"].as_array().expect("a list").clone();
+        todo = above;
+    }
+    for layer in todo {
         let blob = layer.blob.expect("a layer has a blob");
         let mut plain = Vec::new();
         let file = store.open_blob(&blob.digest).expect("the blob is there");
@@ -138,17 +172,17 @@ fn describe(store: &Store, image: &Image) -> Value {
         .collect();
     let mut names: HashMap<*const Inode, Vec<&str>> = HashMap::new();
     for (path, inode) in &root.entries {
-        names.entry(Rc::as_ptr(inode)).or_default().push(path);
+        names.entry(Arc::as_ptr(inode)).or_default().push(path);
     }
     let rootfs: Map<String, Value> = root
         .entries
         .iter()
         .map(|(path, inode)| {
-            let group = &names[&Rc::as_ptr(inode)];
+            let group = &names[&Arc::as_ptr(inode)];
             (format!("/{path}"), entry(inode, group))
         })
         .collect();
-    json!({
+    let described = json!({
         "architecture": image.config.architecture,
         "os": image.config.os,
         "author": image.config.author,
@@ -156,7 +190,8 @@ fn describe(store: &Store, image: &Image) -> Value {
         "history": history,
         "layers": layers,
         "rootfs": rootfs,
-    })
+    });
+    (described, root)
 }
 
 fn entry(inode: &Inode, group: &[&str]) -> Value {
@@ -242,7 +277,7 @@ fn apply(root: &mut Root, tar: &[u8]) -> Value {
         let is_file = kind == "file";
         root.put(
             path,
-            Rc::new(Inode {
+            Arc::new(Inode {
                 kind,
                 mode: if kind == "symlink" { 0o777 } else { header.mode().expect("a mode") & 0o7777 },
                 uid: header.uid().expect("an owner"),

@@ -4,12 +4,13 @@
 mod compare;
 mod dump;
 mod one_id;
+mod recorded;
 mod safe_fixes;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use plimsoll_tests::{Account, Outcome, World, fixture, repository, skip, subordinate_ids, tool, user_namespaces};
+use plimsoll_tests::{Account, Outcome, World, repository, skip, subordinate_ids, tool, user_namespaces};
 use serde_json::Value;
 
 /// What cannot be equal, and why.
@@ -140,6 +141,7 @@ fn build(world: &World, context: &Path, dockerfile: &Path, name: &str, args: &[S
         .args(args);
     // A base that the store lacks is not looked for in the world.
     command.env("HTTPS_PROXY", "").arg(context);
+    command.current_dir(dockerfile.parent().expect("a folder"));
     Outcome::of(&mut command)
 }
 
@@ -176,51 +178,12 @@ fn sorted(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-#[test]
-fn as_recorded_under_fixtures() {
-    let world = match with_base() {
-        Ok(world) => world,
-        Err(reason) => skip!("{reason}"),
-    };
-    let bless = std::env::var_os("PLIMSOLL_BLESS").is_some();
-    let base = dump::dump(world.store(), "base");
-    let mut report = Vec::new();
-    for case in sorted(&fixture("build")) {
-        let name = case.file_name().expect("a name").to_string_lossy().into_owned();
-        let context = world.path().join(&name);
-        Outcome::of(Command::new("cp").arg("-r").arg(case.join("context")).arg(&context)).expect(0);
-        if case.join("setup").is_file() {
-            Outcome::of(Command::new(case.join("setup")).current_dir(&context)).expect(0);
-        }
-        // A working copy has the time of its checkout.
-        let touch = "find . -exec touch -h -d @1700000000 {} +";
-        Outcome::of(Command::new("sh").args(["-c", touch]).current_dir(&context)).expect(0);
-        let outcome = build(&world, &context, &case.join("Dockerfile"), &name, &[]);
-        if outcome.code != 0 {
-            report.push(format!("{name}\n{outcome}"));
-            continue;
-        }
-        let actual = dump::dump(world.store(), &format!("case/{name}"));
-        let recorded = case.join("expected.json");
-        if bless {
-            let text = serde_json::to_string_pretty(&compare::reduce(&base, &actual)).expect("JSON");
-            std::fs::write(recorded, text + "\n").expect("the repository can be written");
-            continue;
-        }
-        let text = std::fs::read_to_string(&recorded).unwrap_or_else(|_| "{}".to_owned());
-        let mut expected: Value = serde_json::from_str(&text).expect("a recording is JSON");
-        compare::add_base(&mut expected, &base);
-        let differences = compare::differences(&expected, &base, &actual);
-        if !differences.is_empty() {
-            report.push(format!("{name}\n    {}", differences.join("\n    ")));
-        }
-    }
-    assert!(report.is_empty(), "PLIMSOLL_BLESS=1 writes the recordings anew; review them\n{}", report.join("\n"));
-}
-
 /// A store with a busybox as `base`, when this machine has one.
 fn with_base() -> Result<World, String> {
-    let world = World::new();
+    base_for(World::new())
+}
+
+fn base_for(world: World) -> Result<World, String> {
     user_namespaces(world.account()).and_then(|()| subordinate_ids(world.account()))?;
     let recorded = recordings().join("base-busybox");
     let made = repository().join(".cache/bases/busybox-latest");
