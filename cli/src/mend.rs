@@ -39,11 +39,13 @@ pub fn cache_rule(path: &str) -> Option<&'static str> {
         },
         _ => **glob == rooted,
     };
+    // A whole top folder is where packages go; it is no cache's.
+    let deep = |glob: &&'static str| glob.trim_end_matches("/**").matches('/').count() > 1;
     // What apk keeps of itself in these folders is no cache.
     let excepted = rooted.starts_with("/lib/apk/") || rooted.starts_with("/etc/apk/");
     let rules = plimsoll_rules::ALL.iter().map(|rule| rule.meta());
     let mut rules = rules.filter(|meta| meta.group == Group::LayerSize && !excepted);
-    rules.find(|meta| meta.may_change.iter().any(&holds)).map(|meta| meta.id)
+    rules.find(|meta| meta.may_change.iter().filter(|glob| deep(glob)).any(&holds)).map(|meta| meta.id)
 }
 
 /// A finding of the rules on some lines.
