@@ -2,23 +2,15 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
 
 use plimsoll_runtime::digest::Digest;
-use plimsoll_tests::{Account, Outcome, World, repository, skip};
+use plimsoll_tests::{Account, Outcome, World, skip};
 
 /// A world with a busybox, a canary of the host and a folder that nobody may touch.
 fn world() -> Result<World, String> {
     let world = World::of(Account::ordinary().unwrap_or_else(|_| Account::current()));
     world.is_possible()?;
-    let layout = repository().join(".cache/bases/busybox-latest");
-    if !layout.join("index.json").is_file() {
-        return Err("no busybox image: make one with fixtures/bases/make busybox:latest".to_owned());
-    }
-    let copy = world.path().join("layout");
-    Outcome::of(Command::new("cp").arg("-r").arg(&layout).arg(&copy)).expect(0);
-    Outcome::of(Command::new("chmod").args(["-R", "a+rX"]).arg(&copy)).expect(0);
-    world.run(&["load", "--name", "busybox", "--input", "layout"]).expect(0);
+    world.bases(&["busybox:latest"]);
     world.write("host/canary", "the host's");
     world.write("host/empty/keep/me", "");
     std::fs::remove_file(world.path().join("host/empty/keep/me")).expect("own folder");

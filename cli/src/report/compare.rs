@@ -6,25 +6,12 @@ use super::image::html;
 use super::ladder::differences;
 use super::markdown::{cell, fit};
 use crate::growth::Growth;
+pub use crate::report::Format;
 use crate::terminal::{self, Paint, size};
 use plimsoll_runtime::compare::Comparison;
 use plimsoll_runtime::image::Image;
 use serde::Serialize;
 use std::fmt::Write as _;
-
-/// How a comparison is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
-    /// For a pull request; under 60 kB
-    Markdown,
-    /// A page of its own
-    Html,
-}
 
 /// Everything `compare` found out.
 #[derive(Debug, Serialize)]

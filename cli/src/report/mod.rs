@@ -13,3 +13,17 @@ pub mod progress;
 pub mod source;
 pub mod syntax;
 pub mod treemap;
+
+/// How a report about images is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// For a pull request; under 60 kB
+    Markdown,
+    /// A page that stands alone
+    Html,
+}

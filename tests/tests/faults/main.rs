@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use plimsoll_tests::{Account, Outcome, World, repository, skip};
+use plimsoll_tests::{Account, Outcome, World, skip};
 
 const DOCKERFILE: &str = "FROM busybox AS one\nCOPY big /big\nRUN cp /big /copy && mkdir /d && touch /d/a /d/b\nRUN rm -r /d && echo x > /d\n\
     FROM busybox\nCOPY --from=one /copy /copy\nWORKDIR /w\nRUN --mount=type=cache,target=/c sh -c 'echo y >> /c/y; cat /copy > /z'\n";
@@ -16,14 +16,7 @@ const DOCKERFILE: &str = "FROM busybox AS one\nCOPY big /big\nRUN cp /big /copy 
 fn world(account: Account) -> Result<World, String> {
     let world = World::of(account);
     world.is_possible()?;
-    let layout = repository().join(".cache/bases/busybox-latest");
-    if !layout.join("index.json").is_file() {
-        return Err("no busybox image: make one with fixtures/bases/make busybox:latest".to_owned());
-    }
-    let copy = world.path().join("layout");
-    Outcome::of(Command::new("cp").arg("-r").arg(&layout).arg(&copy)).expect(0);
-    Outcome::of(Command::new("chmod").args(["-R", "a+rX"]).arg(&copy)).expect(0);
-    world.run(&["load", "--name", "busybox", "--input", "layout"]).expect(0);
+    world.bases(&["busybox:latest"]);
     let bytes: Vec<u8> = (0..1_000_000_u32).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     world.write("c/big", bytes);
     world.write("c/Dockerfile", DOCKERFILE);
@@ -100,9 +93,10 @@ fn a_full_disk_is_told_and_survived() {
     world.write("copy/Dockerfile", "FROM busybox\nCOPY big /big\n");
     world.write("copy/big", vec![7; 100 << 20]);
     world.write("small/Dockerfile", "FROM busybox\nRUN echo fits > /f\n");
+    world.run(&["save", "--output", "busybox.tar", "busybox"]).expect(0);
     let script = r#"set -u
         mkdir small-disk && mount -t tmpfs -o size=64m tmpfs small-disk && export PLIMSOLL_STORE=$PWD/small-disk/store
-        "$0" load --name busybox --input layout || exit 90
+        "$0" load --name busybox --input busybox.tar || exit 90
         for case in fill copy; do
             "$0" build --progress=plain "$case" 2>err && exit 91
             tr -d '\n│' < err | tr -s ' ' | grep -q 'disk is full' || { cat err; exit 92; }

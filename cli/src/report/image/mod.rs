@@ -6,6 +6,7 @@ mod markdown;
 mod text;
 mod tree;
 
+pub use crate::report::Format;
 use crate::terminal::Paint;
 use plimsoll_runtime::inspect::{EntryKind, FileKind, Inspected, Origins, kind_of, looks_secret};
 use serde::Serialize;
@@ -13,20 +14,6 @@ use std::collections::BTreeMap;
 
 pub use causes::Cause;
 pub use tree::{Tree, of_layer, of_visible};
-
-/// How it is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
-    /// For a pull request; under 60 kB
-    Markdown,
-    /// A page of its own, with a map of every layer
-    Html,
-}
 
 /// Everything `inspect` tells.
 #[derive(Debug, Serialize)]

@@ -2,25 +2,13 @@
 
 mod html;
 
+pub use crate::report::Format;
+use crate::report::markdown::{cell, fit};
 use crate::report::treemap::Node;
 use crate::terminal::{self, Paint, size};
 use plimsoll_runtime::compare::{Difference, DifferenceKind};
 use serde::Serialize;
 use std::fmt::Write as _;
-
-/// How a ladder is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
-    /// For a pull request
-    Markdown,
-    /// A page that stands alone
-    Html,
-}
 
 /// Everything `optimize` found out. Serialized as it stands: the output's contract.
 #[derive(Debug, Serialize)]
@@ -187,7 +175,7 @@ pub fn render(format: Format, report: &Report, color: bool) -> String {
         Format::Text => text(report, Paint(color)),
         Format::Json => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
         Format::Html => html::render(report),
-        Format::Markdown => markdown(report),
+        Format::Markdown => fit(markdown(report)),
     }
 }
 
@@ -411,7 +399,6 @@ fn shorten(text: &str, most: usize) -> String {
 }
 
 fn markdown(report: &Report) -> String {
-    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     let mut out = String::from("| step | size | saved | same behaviour |\n|---|---:|---:|---:|\n");
     for (index, rung) in climbed(report).enumerate() {
         let saved = rung.saved.filter(|_| index > 0).map(signed).unwrap_or_default();
