@@ -157,7 +157,7 @@ fn obtain(builder: &mut Builder<'_>, name: &str, version: &Version, rebuild: boo
 
 fn files_are(context: &Path, dockerfile: &Path, certificate: &Certificate) -> FilesAre {
     let text = files::read(dockerfile).unwrap_or_default();
-    let ignore = std::fs::read(context.join(".dockerignore")).ok();
+    let ignore = std::fs::read(super::optimize::ignore_path(context, dockerfile)).ok();
     let is = |version: &Version| {
         version.dockerfile.as_bytes() == text && version.dockerignore.as_deref().map(str::as_bytes) == ignore.as_deref()
     };

@@ -117,7 +117,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
 }
 
 /// The ignore file in force: the one named after the Dockerfile has priority.
-fn ignore_path(context: &Path, dockerfile: &Path) -> PathBuf {
+pub fn ignore_path(context: &Path, dockerfile: &Path) -> PathBuf {
     let mut own = dockerfile.as_os_str().to_owned();
     own.push(".dockerignore");
     let own = PathBuf::from(own);
