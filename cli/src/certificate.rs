@@ -34,6 +34,9 @@ pub struct Certificate {
     pub build: Inputs,
     /// The text of `plimsoll.toml`, with its probes and services; none when everything was found by itself.
     pub config: Option<String>,
+    /// Probes of the command line, as they were written there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
     /// The program before.
     pub original: Version,
     /// The program after.
@@ -137,6 +140,8 @@ impl Certificate {
                 network: build.network.clone().or_else(|| job.config.build.network.clone()),
             },
             config: job.config.text.clone(),
+            // Their names are what was written.
+            asked: job.args.probe.iter().filter_map(|probe| probe.name.clone()).collect(),
             original,
             result,
             probes: report.probes.clone(),

@@ -67,7 +67,7 @@ fn sources_go_behind_what_reads_only_manifests() {
     );
     assert_eq!(
         step.expect("applies").files.dockerfile,
-        "FROM python:3.11\nWORKDIR /app\n\nCOPY requirements.txt /app/\nRUN pip install -r /app/requirements.txt\n\n# all of it\nADD . /app\n\n\
+        "FROM python:3.11\nWORKDIR /app\n\nCOPY requirements.txt ./\nRUN pip install -r /app/requirements.txt\n\n# all of it\nADD . /app\n\n\
          CMD [\"python\", \"app.py\"]\n"
     );
     let file = "FROM python:3.11\nCOPY . /app\nWORKDIR /app\nRUN pip install -r requirements.txt\n";
@@ -78,7 +78,7 @@ fn sources_go_behind_what_reads_only_manifests() {
     let manifest = ("package.json", "{\"scripts\": {\"start\": \"node .\"}}");
     let step = apply("sources-last", node, &[manifest, ("package-lock.json", "{}")]).expect("applies");
     assert!(
-        step.files.dockerfile.contains("COPY package-lock.json package.json /app/\nRUN npm ci\n\nCOPY . .\n"),
+        step.files.dockerfile.contains("COPY package-lock.json package.json ./\nRUN npm ci\n\nCOPY . .\n"),
         "{}",
         step.files.dockerfile
     );
@@ -366,4 +366,68 @@ fn build_tools_leave_package_lists() {
     );
     refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y gcc && gcc -o /x x.c\n", &[], "gcc is used");
     refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y curl\n", &[], "no build tool");
+}
+
+const SITE: &str = "FROM node:18
+RUN apt-get update && apt-get install -y busybox
+WORKDIR /site
+COPY . .
+RUN npm ci
+RUN npm run build
+CMD [\"busybox\", \"httpd\", \"-f\", \"-h\", \"dist\"]
+";
+
+#[test]
+fn a_built_site_is_served_without_what_built_it() {
+    let manifest = ("package.json", "{\"scripts\": {\"build\": \"node build.js\"}}");
+    let step = apply("two-stage-site", SITE, &[manifest]).expect("applies");
+    let (first, last) = step.files.dockerfile.split_once("\n\n").expect("two stages");
+    assert!(first.contains("COPY . .\nRUN npm ci\nRUN npm run build") && !first.contains("busybox"), "{first}");
+    assert_eq!(
+        last,
+        "FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y busybox\nWORKDIR /site\n\
+         # the built site; what built it stays behind\nCOPY --from=build /site/dist /site/dist\n\
+         CMD [\"busybox\", \"httpd\", \"-f\", \"-h\", \"dist\"]\n"
+    );
+    let started = |cmd: &str| SITE.replace("CMD [\"busybox\", \"httpd\", \"-f\", \"-h\", \"dist\"]", cmd);
+    refuses("two-stage-site", &started("CMD [\"npm\", \"start\"]"), &[manifest], "nothing here installs packages");
+    refuses("two-stage-site", &started("CMD [\"node\", \"dist/server.js\"]"), &[manifest], "not a web server");
+    refuses("two-stage-site", &SITE.replace("CMD", "USER node\nCMD"), &[manifest], "the user node");
+    // A folder that the context brings is none that the script makes.
+    refuses("two-stage-site", SITE, &[manifest, ("dist/index.html", "x")], "nothing here installs packages");
+}
+
+const COMPOSER: &str = "FROM debian:bookworm
+RUN apt-get update && apt-get install -y php-cli composer git
+WORKDIR /srv
+COPY . .
+RUN composer install
+CMD [\"php\", \"-S\", \"0.0.0.0:80\"]
+";
+
+#[test]
+fn composer_stays_behind_where_it_writes_packages_only() {
+    let step = apply("two-stage-php", COMPOSER, &[("composer.json", "{}")]).expect("applies");
+    let (_, last) = step.files.dockerfile.split_once("\n\n").expect("two stages");
+    assert!(last.contains("apt-get install -y php-cli\n") && last.contains("COPY . .\n"), "{last}");
+    assert!(last.contains("COPY --from=build /srv/vendor /srv/vendor\n"), "{last}");
+    let elsewhere = [("composer.json", "{\"config\": {\"vendor-dir\": \"lib\"}}")];
+    let step = apply("two-stage-php", COMPOSER, &elsewhere).expect("applies");
+    assert!(step.files.dockerfile.contains("COPY --from=build /srv/lib /srv/lib\n"), "{}", step.files.dockerfile);
+    let scripts = [("composer.json", "{\"scripts\": {\"post-install-cmd\": \"x\"}}")];
+    refuses("two-stage-php", COMPOSER, &scripts, "scripts (post-install-cmd)");
+    refuses("two-stage-php", COMPOSER, &[], "composer.json is not at the top");
+}
+
+#[test]
+fn folders_of_classes_stay_where_they_are_packed() {
+    let java = "FROM debian:bookworm\nRUN apt-get update && apt-get install -y openjdk-17-jdk-headless\nWORKDIR /app\n\
+                COPY src src\nRUN mkdir out && javac -d out src/A.java && jar cfe a.jar A -C out .\n";
+    let jar = format!("{java}CMD [\"java\", \"-jar\", \"a.jar\"]\n");
+    let step = apply("two-stage-java", &jar, &[]).expect("applies");
+    assert!(!step.files.dockerfile.contains("/app/out"), "{}", step.files.dockerfile);
+    // The classes are started as they are, so they have to be there.
+    let classes = format!("{java}CMD [\"java\", \"-cp\", \"out\", \"A\"]\n");
+    let step = apply("two-stage-java", &classes, &[]).expect("applies");
+    assert!(step.files.dockerfile.contains("COPY --from=build /app/out /app/out"), "{}", step.files.dockerfile);
 }

@@ -2,7 +2,8 @@
 //!
 //! The rewrites are `fixtures/mutants/*.toml`, each a change of one program's Dockerfile. All of a file are held against the
 //! original in a few runs of the command. Every fourth is tried; `PLIMSOLL_MUTANTS=all` tries them all, also those of the
-//! systems, whose base images have to be made first (`fixtures/bases/make`); names of files try those alone.
+//! systems, whose base images have to be made first (`fixtures/bases/make`); names of files try those alone. With
+//! `PLIMSOLL_MUTANTS_REPORT` what came of a whole file is written to that folder; `scripts/results --mutants` makes a table.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,7 +37,7 @@ fn wrong_rewrites_of_every_habit_are_caught_and_harmless_ones_raise_no_alarm() {
     let world = World::new();
     world.bases(&["busybox:latest"]);
     let tally = try_all(&world, &fixture("mutants/habits.toml"), wanted("habits"));
-    assert_sound(&tally);
+    tally.assert_sound();
 }
 
 #[test]
@@ -47,13 +48,15 @@ fn wrong_rewrites_of_the_systems_are_caught() {
     let world = World::new().with_kept_store();
     let mut files: Vec<_> = std::fs::read_dir(fixture("mutants")).expect("the rewrites").flatten().collect();
     files.sort_by_key(std::fs::DirEntry::file_name);
+    let mut all = Tally::default();
     for file in files.iter().map(std::fs::DirEntry::path) {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if file.extension().is_some_and(|end| end == "toml") && name != "habits" && wanted(&name) {
             make_bases(&world, &file);
-            assert_sound(&try_all(&world, &file, true));
+            all.add(try_all(&world, &file, true));
         }
     }
+    all.assert_sound();
 }
 
 /// Whether every rewrite of that file is asked for.
@@ -73,12 +76,37 @@ fn table(file: &Path) -> Table {
     std::fs::read_to_string(file).expect("the file").parse().expect("TOML")
 }
 
-#[track_caller]
-fn assert_sound(tally: &Tally) {
-    let Tally { missed, alarms, .. } = tally;
-    assert!(missed.is_empty() && alarms.is_empty(), "not noticed at all: {missed:#?}\nalarms for nothing: {alarms:#?}");
-    let wrong = tally.caught + tally.unreached.len();
-    assert!(tally.unreached.len() * 20 <= wrong, "too many are out of reach: {:#?}", tally.unreached);
+impl Tally {
+    #[track_caller]
+    fn assert_sound(&self) {
+        let Self { missed, alarms, .. } = self;
+        assert!(missed.is_empty() && alarms.is_empty(), "not noticed: {missed:#?}\nalarms for nothing: {alarms:#?}");
+        let wrong = self.caught + self.unreached.len();
+        assert!(self.unreached.len() * 20 <= wrong, "too many are out of reach: {:#?}", self.unreached);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.caught += other.caught;
+        self.quiet += other.quiet;
+        self.unreached.extend(other.unreached);
+        self.missed.extend(other.missed);
+        self.alarms.extend(other.alarms);
+    }
+
+    /// Where a report is asked for, as a file of that name.
+    fn report(&self, name: &str) {
+        let Some(folder) = std::env::var_os("PLIMSOLL_MUTANTS_REPORT") else { return };
+        let report = serde_json::json!({
+            "name": name,
+            "caught": self.caught,
+            "unreached": self.unreached,
+            "missed": self.missed,
+            "quiet": self.quiet,
+            "alarms": self.alarms,
+        });
+        let file = Path::new(&folder).join(format!("{name}.json"));
+        std::fs::write(file, format!("{report:#}\n")).expect("the folder of reports can be written to");
+    }
 }
 
 /// Every rewrite of a file against its original, those with the same allowance in one run.
@@ -112,15 +140,21 @@ fn try_all(world: &World, file: &Path, every_one: bool) -> Tally {
             count(&mut tally, rewrite, step);
         }
     }
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
     println!(
-        "{}: {} caught, {} out of reach, {} missed; {} harmless, {} alarms",
-        file.file_stem().unwrap_or_default().to_string_lossy(),
+        "{name}: {} caught, {} out of reach, {} missed; {} harmless, {} alarms",
         tally.caught,
         tally.unreached.len(),
         tally.missed.len(),
         tally.quiet,
         tally.alarms.len()
     );
+    for told in tally.missed.iter().chain(&tally.alarms) {
+        println!("{name}: {told}");
+    }
+    if every_one {
+        tally.report(&name);
+    }
     tally
 }
 

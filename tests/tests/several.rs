@@ -71,6 +71,26 @@ fn a_ladder_climbed_again_starts_nothing() {
 }
 
 #[test]
+fn probes_of_the_command_line_are_in_the_certificate_and_are_asked_again() {
+    let (world, context) = match world(Account::current(), "guestbook") {
+        Ok(ready) => ready,
+        Err(reason) => skip!("{reason}"),
+    };
+    let same = format!("{context}/Dockerfile");
+    let proof = world.path().join("proof.json").to_string_lossy().into_owned();
+    let probe = "GET :8080/asked-by-hand";
+    let args = ["optimize", &context, "--verify", "--quiet", "--candidate", &same, "--probe", probe, "--proof", &proof];
+    world.run(&args).expect(0);
+    let verify = || world.run(&["verify", &proof, "--quiet", "--format", "json"]);
+    let asked = verify().expect(0).json();
+    assert!(asked["probes"].as_array().is_some_and(|names| names.contains(&probe.into())), "{asked:#}");
+    let kept = read(Path::new(&proof));
+    assert_eq!(kept.matches(probe).count(), 2, "asked, and among the names of all probes: {kept}");
+    world.write("proof.json", kept.replacen(probe, "GET nowhere", 1));
+    verify().expect(2).says("`GET nowhere` in its `asked`: a path begins with a slash");
+}
+
+#[test]
 fn a_service_that_fails_is_told_with_its_last_words() {
     everybody("guestbook", |world, context| {
         let config = Path::new(context).join("plimsoll.toml");

@@ -90,10 +90,20 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         ));
     }
     let named = context.join(config::NAME);
-    let config = match &certificate.config {
+    let mut config = match &certificate.config {
         Some(text) => config::parse(text.clone(), &named).wrap_err("the certificate's own plimsoll.toml")?,
         None => config::Config::default(),
     };
+    for text in &certificate.asked {
+        let probe = config::parse_probe(text).map_err(|why| {
+            miette!(
+                help = "it is a probe of optimize's command line, kept as it was written",
+                "failed to read the certificate {}: `{text}` in its `asked`: {why}",
+                args.certificate.display()
+            )
+        })?;
+        config.probe.push(probe);
+    }
     let dockerfile = context.join(certificate.dockerfile.file_name().unwrap_or_default());
     let inputs = inputs(&args.build, &certificate);
     let mut builder = Builder::new(global, &inputs, &config, &context, &dockerfile)?;

@@ -42,7 +42,7 @@ impl Move for SourcesLast {
         Ok(Step {
             may_change: made_anew(),
             ..Step::of(Files {
-                dockerfile: write(&sheet, &copy, &moved),
+                dockerfile: write(&sheet, &places, &copy, &moved),
                 dockerignore: input.files.dockerignore.clone(),
             })
         })
@@ -309,7 +309,7 @@ fn npm_needs(link: &Link, args: &[&str], inside: bool, input: &Input<'_>) -> Nee
     manifests(&["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc"], &["package.json"], input)
 }
 
-fn write(sheet: &Sheet<'_>, copy: &Sources, moved: &Moved) -> String {
+fn write(sheet: &Sheet<'_>, places: &[Place], copy: &Sources, moved: &Moved) -> String {
     let mut draft = Draft::default();
     let mut gap = "";
     for (index, _) in sheet.instructions() {
@@ -325,7 +325,9 @@ fn write(sheet: &Sheet<'_>, copy: &Sources, moved: &Moved) -> String {
             let mut names = files.clone();
             names.sort();
             names.dedup();
-            draft.push(&format!("COPY {} {}/\n", names.join(" "), copy.into));
+            let here = places.get(index).is_some_and(|place| place.workdir.as_deref() == Some(copy.into.as_str()));
+            let into = if here { "." } else { &copy.into };
+            draft.push(&format!("COPY {} {into}/\n", names.join(" ")));
         }
         draft.push(&sheet.body(index));
         if index == moved.after {

@@ -57,8 +57,8 @@ pub struct Args {
     /// Paths (globs, from the root) in which the candidate's image may differ; `config:NAME` for a field of its config
     #[arg(long, value_name = "GLOB", requires = "candidate")]
     may_change: Vec<String>,
-    /// Write what was compared here, as JSON that `plimsoll verify` repeats; its probes are those of plimsoll.toml
-    #[arg(long, value_name = "FILE", requires = "verify", conflicts_with = "probe")]
+    /// Write what was compared here, as JSON that `plimsoll verify` repeats
+    #[arg(long, value_name = "FILE", requires = "verify")]
     proof: Option<PathBuf>,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text")]

@@ -2,7 +2,7 @@
 
 use super::{Around, Does, Ecosystem, Prelude, command_line};
 use crate::bases::{BaseImage, BaseKind};
-use crate::chain::Link;
+use crate::chain::{Chain, Link, dialects};
 use crate::moves::{ConfigChange, ConfigField, NotApplicable};
 use crate::sheet::Sheet;
 use plimsoll_parser::syntax::Kind;
@@ -14,10 +14,15 @@ impl Ecosystem for Kit {
     fn does(&self, link: &Link, around: &Around<'_>) -> Result<Does, NotApplicable> {
         let args: Vec<&str> = link.args().iter().map(|word| word.text.as_str()).collect();
         match link.program() {
+            // A folder for what is compiled comes along with it.
+            "mkdir" if args.iter().all(|arg| arg.starts_with('-') || use_of(arg, around).compiled_into) => {
+                Ok(Does::Serves)
+            }
             "javac" => {
                 let into = args.iter().position(|arg| *arg == "-d").and_then(|at| args.get(at + 1));
                 // Without a folder of their own, classes lie beside their sources.
-                path(into.copied().unwrap_or("."), around)
+                let into = into.copied().unwrap_or(".");
+                if use_of(into, around).packed_and_started { Ok(Does::Serves) } else { path(into, around) }
             }
             "jar" => {
                 let flags = args.first().copied().unwrap_or_default();
@@ -125,6 +130,42 @@ fn run_times(base: &BaseImage) -> Vec<String> {
         ),
     };
     found.into_iter().collect()
+}
+
+/// What becomes of a folder.
+#[derive(Default)]
+struct Use {
+    compiled_into: bool,
+    /// All of it goes into an archive, and that is what the image starts.
+    packed_and_started: bool,
+}
+
+fn use_of(folder: &str, around: &Around<'_>) -> Use {
+    let sheet = Sheet::of(&around.input.files.dockerfile);
+    let dialects = dialects(&sheet.file.instructions);
+    let same = |word: &str| {
+        word.trim_start_matches("./").trim_end_matches('/') == folder.trim_start_matches("./").trim_end_matches('/')
+    };
+    let (mut found, mut packed, mut started) = (Use::default(), false, false);
+    for (index, instruction) in sheet.instructions() {
+        if let Kind::Cmd(command) | Kind::Entrypoint(command) = &instruction.kind {
+            let line = command_line(command);
+            started |= line.contains("-jar ") && !line.split([' ', ':', '/']).any(same);
+        }
+        let chain = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default());
+        for link in chain.iter().flat_map(|chain| &chain.links) {
+            let follows = |flag: &str| {
+                link.words
+                    .windows(2)
+                    .any(|pair| matches!(pair, [first, second] if first.text == flag && same(&second.text)))
+            };
+            found.compiled_into |= link.program() == "javac" && follows("-d");
+            packed |=
+                link.program() == "jar" && follows("-C") && link.words.last().is_some_and(|word| word.text == ".");
+        }
+    }
+    found.packed_and_started = packed && started;
+    found
 }
 
 fn is_archive(arg: &str) -> bool {

@@ -7,8 +7,10 @@ mod compiled;
 mod go;
 mod java;
 mod node;
+mod php;
 mod python;
 mod ruby;
+mod site;
 
 pub(crate) use go::{GoBinary, files_read};
 
@@ -59,6 +61,18 @@ pub(super) trait Ecosystem: Sync {
     fn prelude(&self, products: &BTreeSet<String>, around: &Around<'_>) -> Prelude;
     /// The package to install where the one that brought the program along is left behind.
     fn implied(&self, package: &str) -> Option<&'static str>;
+    /// Whether a package of apt's serves installing only.
+    fn leaves(&self, _package: &str) -> bool {
+        false
+    }
+    /// Whether a RUN of these commands matters to the last stage alone.
+    fn only_last(&self, _chain: &Chain) -> bool {
+        false
+    }
+    /// Whether what is copied to the directories in which its commands run serves them only.
+    fn keeps_sources(&self) -> bool {
+        false
+    }
     /// What to say above the line that fetches the products.
     fn comment(&self) -> &'static str;
     /// Prefixes of variables that the installer reads.
@@ -104,6 +118,22 @@ pub(crate) static NODE: Installed = Installed {
     title: "multi-stage: builder left behind",
     explain: "Compilers and npm's cache stay in a first stage; the last one takes node_modules.",
     ecosystem: &node::Modules,
+};
+
+pub(crate) static PHP: Installed = Installed {
+    name: "two-stage-php",
+    title: "multi-stage: composer left behind",
+    explain: "composer, and what it downloads and unpacks with, stay in a first stage; the last one takes the installed \
+              packages. Relies on composer writing to the folder of packages only, and on the program starting neither \
+              git nor unzip.",
+    ecosystem: &php::Composer,
+};
+pub(crate) static SITE: Installed = Installed {
+    name: "two-stage-site",
+    title: "multi-stage: the built site alone",
+    explain: "Node, the modules and the sources stay in a first stage; the last one has the web server and the folder that \
+              the build script wrote. Relies on the server reading nothing else of the project.",
+    ecosystem: &site::Site,
 };
 
 pub(crate) static COMPILED: Installed = Installed {
@@ -186,6 +216,7 @@ fn split(
     let mut kinds: Vec<Vec<Does>> = Vec::new();
     let mut first_install = None;
     let mut last_install = None;
+    let mut workshops: BTreeSet<String> = BTreeSet::new();
     for (index, instruction) in sheet.instructions() {
         let dialect = dialects.get(index).copied().unwrap_or_default();
         let chain = Chain::of(instruction, dialect);
@@ -200,6 +231,9 @@ fn split(
                 continue;
             }
             let what = ecosystem.does(link, &Around { base, place: &place, input })?;
+            if !matches!(what, Does::Other) && ecosystem.keeps_sources() {
+                workshops.extend(place.workdir.clone());
+            }
             if let Does::Installs(paths) = &what {
                 if place.user.as_deref().is_some_and(|user| !matches!(user, "root" | "0" | "root:root" | "0:0")) {
                     return Err(NotApplicable::because("packages are installed as another user than root"));
@@ -298,7 +332,20 @@ fn split(
         }
         let chain = chains.get(index).and_then(Option::as_ref);
         let does = kinds.get(index).map(Vec::as_slice).unwrap_or_default();
-        let part = part_of(sheet, &places, &products, index, instruction, chain, does, last, &apt, ecosystem, base)?;
+        let part = part_of(
+            sheet,
+            &places,
+            &products,
+            &workshops,
+            index,
+            instruction,
+            chain,
+            does,
+            last,
+            &apt,
+            ecosystem,
+            base,
+        )?;
         let lead = sheet.lead(index);
         let gap = if lead.contains('\n') { "\n" } else { "" };
         match part {
@@ -398,6 +445,7 @@ fn part_of(
     sheet: &Sheet<'_>,
     places: &[Place],
     products: &BTreeSet<String>,
+    workshops: &BTreeSet<String>,
     index: usize,
     instruction: &Instruction<'_>,
     chain: Option<&Chain>,
@@ -410,6 +458,7 @@ fn part_of(
     let before = index < last;
     Ok(match &instruction.kind {
         Kind::Run(_) => match chain {
+            Some(chain) if before && ecosystem.only_last(chain) => Part::Last,
             Some(chain) => run_part(sheet, index, chain, does, last, apt, base)?,
             None => {
                 let text = sheet.bare(index);
@@ -426,7 +475,10 @@ fn part_of(
             if copy.from.is_some() {
                 return Err(NotApplicable::because("files of another image are copied before packages are installed"));
             }
-            if copied_again(sheet, places, index, last) || comes_along(sheet, places, index, products) {
+            if copied_again(sheet, places, index, last)
+                || comes_along(sheet, places, index, products)
+                || comes_along(sheet, places, index, workshops)
+            {
                 Part::Split { build: Some(sheet.body(index)), last: None, fetches: false }
             } else {
                 Part::Both
@@ -638,7 +690,11 @@ impl Apt {
                     .collect();
                 new.join(" ")
             };
-            let replacement = match runtime_of(&word.text, base.release()) {
+            let run_time = match ecosystem.leaves(&word.text) {
+                true => Runtime::Nothing,
+                false => runtime_of(&word.text, base.release()),
+            };
+            let replacement = match run_time {
                 Runtime::Same => {
                     self.named.insert(word.text.clone());
                     self.stays += 1;
