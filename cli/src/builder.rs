@@ -8,7 +8,7 @@ use miette::{IntoDiagnostic, LabeledSpan, NamedSource, Report, Result, WrapErr, 
 use plimsoll_analyzer::context::Listing;
 use plimsoll_optimizer::Files;
 use plimsoll_optimizer::moves::BaseFacts;
-use plimsoll_runtime::build::{BuildError, BuildOptions, Built, Pull, Secret, build};
+use plimsoll_runtime::build::{BuildError, BuildOptions, Built, NamedContext, Pull, Secret, build};
 use plimsoll_runtime::context::Context;
 use plimsoll_runtime::exec::Network;
 use plimsoll_runtime::registry;
@@ -40,7 +40,7 @@ impl<'a> Builder<'a> {
         dockerfile: &'a Path,
     ) -> Result<Self> {
         let store = crate::place::store(global)?;
-        let options = options(args, config, context, dockerfile)?;
+        let options = options(&store, args, config, context, dockerfile)?;
         let shown = Shown::new(args.progress, global.quiet, global.color.stderr());
         Ok(Self { store, options, context, dockerfile, shown, stand_ins: BTreeSet::new() })
     }
@@ -68,6 +68,12 @@ impl<'a> Builder<'a> {
             self.options.dockerfile_bytes = Some(crate::files::read(self.dockerfile)?);
         }
         self.carry_out(prefix)
+    }
+
+    /// Builds this Dockerfile, with the context's ignore file.
+    pub fn build_text(&mut self, text: &[u8]) -> Result<Built> {
+        self.options.dockerfile_bytes = Some(text.to_vec());
+        self.carry_out("")
     }
 
     /// Builds these texts instead of the files on disk.
@@ -184,7 +190,13 @@ pub fn listing(context: &Path) -> Result<Listing> {
     opened.into_diagnostic().wrap_err_with(|| format!("failed to read the build context {}", context.display()))
 }
 
-fn options(args: &BuildArgs, config: &Config, context: &Path, dockerfile: &Path) -> Result<BuildOptions> {
+fn options(
+    store: &Store,
+    args: &BuildArgs,
+    config: &Config,
+    context: &Path,
+    dockerfile: &Path,
+) -> Result<BuildOptions> {
     let mut options = BuildOptions::new(context);
     options.dockerfile = Some(dockerfile.to_path_buf());
     options.target = args.target.clone().or_else(|| config.build.target.clone());
@@ -221,10 +233,45 @@ fn options(args: &BuildArgs, config: &Config, context: &Path, dockerfile: &Path)
         let (name, address) = host
             .split_once(['=', ':'])
             .ok_or_else(|| miette!(help = "write it as NAME:ADDRESS", "failed to read --add-host {host}"))?;
+        // Steps share the network of the host, so its own address reaches it.
+        let address = if address == "host-gateway" { "127.0.0.1" } else { address };
         options.extra_hosts.push((name.to_owned(), address.to_owned()));
+    }
+    options.shm_size = args.shm_size;
+    options.ulimits = args.ulimits()?;
+    for spec in &args.build_context {
+        let (name, context) = read_context(store, spec)?;
+        options.contexts.insert(name, context);
     }
     options.allow_insecure = args.allow.iter().any(|what| what == "security.insecure");
     Ok(options)
+}
+
+/// `NAME=DIR`, `NAME=docker-image://REF`, `NAME=oci-layout://DIR[:TAG]`
+fn read_context(store: &Store, spec: &str) -> Result<(String, NamedContext)> {
+    const HELP: &str = "write it as NAME=FOLDER, NAME=docker-image://REFERENCE or NAME=oci-layout://FOLDER[@DIGEST]";
+    let wrong = |why: &str| miette!(help = HELP, "failed to read --build-context {spec}: {why}");
+    let (name, value) = spec.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| wrong("no name"))?;
+    if let Some(reference) = value.strip_prefix("docker-image://") {
+        return Ok((name.to_owned(), NamedContext::Image(reference.to_owned())));
+    }
+    if let Some(layout) = value.strip_prefix("oci-layout://") {
+        let (path, digest) = layout.split_once('@').map_or((layout, None), |(path, digest)| (path, Some(digest)));
+        let (path, tag) = match path.rsplit_once(':') {
+            Some((folder, tag)) if !tag.contains('/') && !Path::new(path).exists() => (folder, Some(tag)),
+            _ => (path, None),
+        };
+        let found = crate::command::images::layout_image(store, Path::new(path), tag, digest)?;
+        return Ok((name.to_owned(), NamedContext::Loaded(Box::new(found))));
+    }
+    if value.starts_with("target:") || plimsoll_runtime::build::is_address(value) {
+        return Err(wrong("only folders, images and layouts are taken"));
+    }
+    let path = std::fs::canonicalize(value).map_err(|error| crate::files::unreadable(Path::new(value), &error))?;
+    if !path.is_dir() {
+        return Err(wrong("it is no folder"));
+    }
+    Ok((name.to_owned(), NamedContext::Directory(path)))
 }
 
 /// `SOURCE_DATE_EPOCH`: the build argument before the environment.

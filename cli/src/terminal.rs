@@ -136,6 +136,23 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     Ok((number * factor).round() as u64)
 }
 
+/// A size as docker's limits of memory have it: `64m`, `1g`, `512MB`, all in powers of 1024.
+pub fn parse_ram(text: &str) -> Result<u64, String> {
+    let text = text.trim().to_ascii_lowercase();
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
+    let unit = text.get(number.len()..).unwrap_or_default().trim();
+    let power = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(format!("`{unit}` is not a unit of size; use b, k, m or g")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a size; write it as 64m or 1.5g"))?;
+    Ok((number * f64::from(2_u32).powi(power)).round() as u64)
+}
+
 /// A duration as people read it: `0.4 s`, `12 s`, `3 min 5 s`.
 pub fn duration(time: std::time::Duration) -> String {
     let seconds = time.as_secs_f64();

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::report::progress::Style;
 use miette::{Result, miette};
+use plimsoll_runtime::exec::Ulimit;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -46,14 +47,36 @@ pub struct BuildArgs {
     #[arg(long, help_heading = "Build options")]
     pub no_cache: bool,
     /// Ask the registry even when the base image is in the store
-    #[arg(long, help_heading = "Build options")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true",
+        hide_default_value = true, hide_possible_values = true, help_heading = "Build options")]
     pub pull: bool,
+    /// Another context, that FROM and --from find by its name: NAME=FOLDER, NAME=docker-image://REF, NAME=oci-layout://DIR
+    #[arg(long, value_name = "NAME=SPEC", help_heading = "Build options")]
+    pub build_context: Vec<String>,
+    /// Size of /dev/shm in RUN steps
+    #[arg(long, value_name = "SIZE", value_parser = crate::terminal::parse_ram, help_heading = "Build options")]
+    pub shm_size: Option<u64>,
+    /// A limit of RUN steps, NAME=SOFT[:HARD]
+    #[arg(long = "ulimit", value_name = "SPEC", help_heading = "Build options")]
+    pub ulimits: Vec<String>,
     /// Certificates that RUN steps shall trust, for machines behind a TLS-intercepting proxy; no trace in the image
     #[arg(long, value_name = "FILE", env = "PLIMSOLL_CA_BUNDLE", help_heading = "Build options")]
     pub ca_bundle: Option<PathBuf>,
 }
 
 impl BuildArgs {
+    /// The agent that `--ssh default` means.
+    pub fn agent(&self) -> Option<PathBuf> {
+        let default = self.ssh.iter().find(|spec| *spec == "default" || spec.starts_with("default="))?;
+        let named = default.split_once('=').map(|(_, socket)| PathBuf::from(socket));
+        named.or_else(|| std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from))
+    }
+
+    /// `--ulimit`
+    pub fn ulimits(&self) -> Result<Vec<Ulimit>> {
+        self.ulimits.iter().map(|spec| read_ulimit(spec)).collect()
+    }
+
     /// `--build-arg` as names and values; a name whose variable is not set is left out, as docker does.
     pub fn build_args(&self, config: &Config) -> Result<BTreeMap<String, String>> {
         let mut args: BTreeMap<String, String> = config.build.args.clone();
@@ -77,4 +100,11 @@ impl BuildArgs {
         }
         Ok(args)
     }
+}
+
+/// `nofile=1024:2048`, `core=0`; -1 is no limit.
+pub fn read_ulimit(spec: &str) -> Result<Ulimit> {
+    Ulimit::parse(spec).map_err(|why| {
+        miette!(help = "write it as nofile=1024 or nofile=1024:2048", "failed to read --ulimit {spec}: {why}")
+    })
 }

@@ -386,14 +386,46 @@ fn explain(error: &RegistryError) -> miette::Report {
     }
 }
 
+/// Fetches an image that gets no name.
+pub fn fetch_unnamed(global: &Global, store: &Store, reference: &str) -> Result<Image> {
+    let moving = Moving::new(global, &format!("pulling {reference}"));
+    let fetched = registry::pull_unnamed(reference, store, &PullOptions::default(), &moving);
+    fetched.map(|(_, image)| image).map_err(|error| explain(&error))
+}
+
+/// The image of an OCI layout, by tag or digest where it has several; it gets no name.
+pub fn layout_image(store: &Store, path: &Path, tag: Option<&str>, digest: Option<&str>) -> Result<Image> {
+    let all = load_all(store, path, None)?;
+    let is_wanted = |loaded: &Loaded| match (tag, digest) {
+        (_, Some(digest)) => loaded.image.manifest.to_string() == digest,
+        (Some(tag), None) => loaded.reference.as_ref().is_some_and(|name| name.ends_with(&format!(":{tag}"))),
+        (None, None) => true,
+    };
+    let only = all.len() == 1 && digest.is_none();
+    let found = all.into_iter().find(|loaded| only || is_wanted(loaded));
+    found.map(|loaded| loaded.image).ok_or_else(|| {
+        let wanted = digest.or(tag).unwrap_or("image");
+        miette!(help = "name it by its digest: DIR@sha256:…", "failed to find {wanted} in {}", path.display())
+    })
+}
+
+/// Sends an image to the registry that `name` says.
+pub fn push_image(
+    global: &Global,
+    store: &Store,
+    image: &Image,
+    name: &str,
+    options: &PushOptions,
+) -> Result<registry::Pushed> {
+    let moving = Moving::new(global, &format!("pushing {name}"));
+    registry::push(store, image, name, options, &moving).map_err(|error| explain(&error))
+}
+
 /// `plimsoll push`
 pub fn push(global: &Global, args: PushArgs) -> Result<Exit> {
     let store = place::store(global)?;
     let image = find(&store, &args.image)?;
-    let moving = Moving::new(global, &format!("pushing {}", args.image));
-    let pushed = registry::push(&store, &image, &args.image, &PushOptions::default(), &moving)
-        .map_err(|error| explain(&error))?;
-    drop(moving);
+    let pushed = push_image(global, &store, &image, &args.image, &PushOptions::default())?;
     outln!("{}: digest: {} size: {}", args.image, pushed.manifest, pushed.size);
     Ok(Exit::Clean)
 }

@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "MODE")]
     network: Option<String>,
     /// Limit of memory, such as 512MB
-    #[arg(short, long, value_name = "SIZE", value_parser = terminal::parse_size)]
+    #[arg(short, long, value_name = "SIZE", value_parser = terminal::parse_ram)]
     memory: Option<u64>,
     /// Limit of CPUs, such as 1.5
     #[arg(long, value_name = "NUMBER")]

@@ -4,7 +4,7 @@ use crate::terminal::{self, Paint};
 use indicatif::{ProgressBar, ProgressStyle};
 use plimsoll_runtime::build::{Event, Progress};
 use serde_json::json;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub enum Style {
     /// A spinner on a terminal, plain lines elsewhere
     #[default]
     Auto,
+    /// A spinner wherever it goes
+    Tty,
     /// Every line of output
     Plain,
     /// One JSON object a line, on standard error
@@ -32,7 +34,8 @@ pub struct Shown {
     prefix: String,
     bar: Option<ProgressBar>,
     recent: VecDeque<String>,
-    step: String,
+    /// Steps that are being carried out, by number.
+    steps: BTreeMap<usize, String>,
 }
 
 impl Shown {
@@ -41,6 +44,7 @@ impl Shown {
         let style = match style {
             _ if quiet => Style::Quiet,
             Style::Auto if !std::io::stderr().is_terminal() => Style::Plain,
+            Style::Tty => Style::Auto,
             other => other,
         };
         let bar = (style == Style::Auto).then(|| {
@@ -51,7 +55,7 @@ impl Shown {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { style, paint: Paint(color), prefix: String::new(), bar, recent: VecDeque::new(), step: String::new() }
+        Self { style, paint: Paint(color), prefix: String::new(), bar, recent: VecDeque::new(), steps: BTreeMap::new() }
     }
 
     /// Put before each step: which of several builds this is.
@@ -62,7 +66,7 @@ impl Shown {
     /// Says something that is not about a step.
     pub fn say(&mut self, message: &str) {
         match self.style {
-            Style::Auto => {
+            Style::Auto | Style::Tty => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(message.to_owned());
                 }
@@ -104,7 +108,7 @@ impl Progress for Shown {
         match self.style {
             Style::Quiet => {}
             Style::Rawjson => raw(&self.prefix, &event),
-            Style::Auto | Style::Plain => self.show(&event),
+            Style::Auto | Style::Tty | Style::Plain => self.show(&event),
         }
     }
 }
@@ -123,28 +127,34 @@ impl Shown {
             }
             Event::Step { number, total, instruction, .. } => {
                 self.recent.clear();
-                self.step = format!("{}[{number}/{total}] {}", self.prefix, shorten(instruction, 100));
+                let step = format!("{}[{number}/{total}] {}", self.prefix, shorten(instruction, 100));
                 if let Some(bar) = &self.bar {
-                    bar.set_message(self.step.clone());
+                    bar.set_message(step.clone());
                 }
+                self.steps.insert(*number, step);
             }
-            Event::Output { line, .. } => {
+            Event::Output { number, line, .. } => {
                 if let Some(bar) = &self.bar {
                     if self.recent.len() == REMEMBERED {
                         self.recent.pop_front();
                     }
                     self.recent.push_back((*line).to_owned());
-                    bar.set_message(format!("{} | {}", self.step, shorten(line, 80)));
+                    let step = self.steps.get(number).map_or("", String::as_str);
+                    bar.set_message(format!("{step} | {}", shorten(line, 80)));
+                } else if self.steps.len() > 1 {
+                    // Several stages at once: each line says which step wrote it.
+                    eprintln!("  {number} | {line}");
                 } else {
                     eprintln!("  | {line}");
                 }
             }
-            Event::Done { cached, duration, layer, .. } => {
+            Event::Done { number, cached, duration, layer } => {
+                let step = self.steps.remove(number).unwrap_or_default();
                 let bytes = layer.map(|bytes| format!(", {}", terminal::size(bytes))).unwrap_or_default();
                 let slow = *duration >= Duration::from_secs(1);
                 if self.style == Style::Plain || (slow && !cached) {
                     let took = if *cached { "cached".to_owned() } else { terminal::duration(*duration) };
-                    self.line(&format!("{} {}", self.step, self.paint.dim(format!("({took}{bytes})"))));
+                    self.line(&format!("{step} {}", self.paint.dim(format!("({took}{bytes})"))));
                 }
             }
             Event::Warning { message, line } => {
@@ -164,7 +174,9 @@ fn raw(prefix: &str, event: &Event<'_>) {
         Event::Step { number, total, stage, instruction, line } => {
             json!({ "event": "step", "number": number, "total": total, "stage": stage, "instruction": instruction, "line": line })
         }
-        Event::Output { stderr, line } => json!({ "event": "output", "stderr": stderr, "line": line }),
+        Event::Output { number, stderr, line } => {
+            json!({ "event": "output", "number": number, "stderr": stderr, "line": line })
+        }
         Event::Done { number, cached, duration, layer } => {
             json!({ "event": "done", "number": number, "cached": cached, "seconds": duration.as_secs_f64(), "bytes": layer })
         }

@@ -48,7 +48,7 @@ const MAX_ACCOUNTS: u64 = 4 << 20;
 impl Builder<'_> {
     /// WORKDIR.
     pub(super) fn make_dir(
-        &mut self,
+        &self,
         path: &str,
         owner: &str,
         parent: &[Layer],
@@ -79,7 +79,7 @@ impl Builder<'_> {
 
     /// COPY and ADD.
     pub(super) fn copy(
-        &mut self,
+        &self,
         action: &CopyAction,
         stage: usize,
         parent: &[Layer],
@@ -155,7 +155,7 @@ impl Builder<'_> {
         };
         if let Some(entry) = self.known(&key, use_cache) {
             if let Some(quick) = &quick {
-                self.store.cache_put(quick, &entry)?;
+                self.put(quick, &entry)?;
             }
             return Ok(Done { key, cached: true, entry });
         }
@@ -185,7 +185,7 @@ impl Builder<'_> {
         }));
         let entry = self.commit_upper(&key, parent, upper, &trees, &spools, place)?;
         if let Some(quick) = &quick {
-            self.store.cache_put(quick, &entry)?;
+            self.put(quick, &entry)?;
         }
         Ok(Done { key, cached: false, entry })
     }

@@ -5,20 +5,26 @@
 //! or a tar.
 
 mod archive;
+mod contexts;
 mod copy;
 mod error;
+mod exchange;
 mod fetch;
 mod files;
 mod gather;
 mod options;
 mod progress;
+mod remote;
 mod repository;
 mod run;
+mod schedule;
 mod upper;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use plimsoll_analyzer::stages::{self, Base, Stages};
@@ -34,10 +40,14 @@ use crate::plan::{Action, Globals, State, Step};
 use crate::registry::{self, PullOptions, RegistryError};
 use crate::snapshot::Snapshots;
 use crate::store::{Store, StoreError};
+use schedule::Board;
 
+pub use contexts::NamedContext;
 pub use error::{BuildError, FileError, Place};
+pub use exchange::{Results, cache_image, take_cache, with_inline_cache};
 pub use options::{BuildOptions, Pull, Secret};
 pub use progress::{Event, Progress};
+pub use remote::{FetchedContext, context_at, context_from, is_address};
 
 /// A finished build.
 #[derive(Debug)]
@@ -46,6 +56,8 @@ pub struct Built {
     pub image: Image,
     /// Every step that was carried out or found, in the order of the build.
     pub steps: Vec<StepReport>,
+    /// What is known of its steps, for other stores.
+    pub results: Results,
 }
 
 /// What became of one step.
@@ -92,7 +104,7 @@ struct Builder<'b> {
     store: &'b Store,
     snapshots: Snapshots,
     options: &'b BuildOptions,
-    progress: &'b mut dyn Progress,
+    progress: Mutex<&'b mut dyn Progress>,
     file: &'b Dockerfile<'b>,
     file_path: PathBuf,
     lines: LineIndex<'b>,
@@ -101,13 +113,18 @@ struct Builder<'b> {
     platform: Platform,
     context: Context,
     digests: Digests,
-    finished: HashMap<usize, Finished>,
-    images: HashMap<(String, String), Image>,
-    steps: Vec<StepReport>,
-    total: usize,
-    /// When the step in hand began.
-    step_started: Instant,
+    board: Board,
+    images: Mutex<HashMap<(String, String), Fetching>>,
+    /// Steps begun, and how many there will be.
+    begun: AtomicUsize,
+    results: Mutex<BTreeMap<Digest, Cached>>,
+    total: AtomicUsize,
+    /// When the step in hand of each thread began.
+    step_started: Mutex<HashMap<ThreadId, Instant>>,
 }
+
+/// An image that one stage fetches and others wait for.
+type Fetching = Arc<Mutex<Option<Image>>>;
 
 type Result<T, E = BuildError> = std::result::Result<T, E>;
 
@@ -154,11 +171,11 @@ pub fn build(store: &Store, options: &BuildOptions, progress: &mut dyn Progress)
         stages.global_args.iter().filter_map(|arg| Some((arg.name.clone(), arg.value.clone()?))).collect();
     let globals =
         Globals { build_args: options.build_args.clone(), global_args, platform: for_stages, escape: file.escape };
-    let mut builder = Builder {
+    let builder = Builder {
         store,
         snapshots: Snapshots::new(store).map_err(BuildError::Snapshot)?,
         options,
-        progress,
+        progress: Mutex::new(progress),
         file: &file,
         file_path: path,
         lines,
@@ -167,22 +184,24 @@ pub fn build(store: &Store, options: &BuildOptions, progress: &mut dyn Progress)
         platform,
         context,
         digests: Digests::open(store),
-        finished: HashMap::new(),
-        images: HashMap::new(),
-        steps: Vec::new(),
-        total: 0,
-        step_started: Instant::now(),
+        board: Board::default(),
+        images: Mutex::default(),
+        begun: AtomicUsize::new(0),
+        results: Mutex::default(),
+        total: AtomicUsize::new(0),
+        step_started: Mutex::default(),
     };
     builder.check()?;
     builder.warn_of_unused_args();
     let built = builder.build();
     // What was read is worth keeping even if the build failed; that it cannot be kept is no reason to fail.
     let _ = builder.digests.save();
-    let image = built?;
+    let (image, steps) = built?;
     for tag in &options.tags {
         store.tag(tag, &image.manifest)?;
     }
-    Ok(Built { image, steps: builder.steps })
+    let results = Results(std::mem::take(&mut schedule::locked(&builder.results)));
+    Ok(Built { image, steps, results })
 }
 
 /// The ignore file of this Dockerfile, or that of the context.
@@ -224,22 +243,20 @@ impl<'b> Builder<'b> {
         if errors.is_empty() { Ok(()) } else { Err(BuildError::Syntax { file: self.file_path.clone(), errors }) }
     }
 
-    fn build(&mut self) -> Result<Image> {
+    fn build(&self) -> Result<(Image, Vec<StepReport>)> {
         let target = self.stages.target(self.options.target.as_deref()).ok_or_else(|| BuildError::Target {
             file: self.file_path.clone(),
             name: self.options.target.clone().unwrap_or_default(),
             known: self.stages.stages.iter().filter_map(|stage| stage.name.clone()).collect(),
         })?;
-        let needed = self.stages.needed(target);
-        self.total =
-            needed.iter().filter_map(|index| self.stages.stages.get(*index)).map(|s| s.instructions.len()).sum();
-        for index in needed {
-            let finished = self.stage(index)?;
-            self.finished.insert(index, finished);
-        }
-        let Some(mut finished) = self.finished.remove(&target) else {
+        let needed = self.needed(target);
+        let known = needed.iter().filter_map(|index| self.stages.stages.get(*index));
+        self.total.store(known.map(|stage| stage.instructions.len()).sum(), Ordering::Relaxed);
+        self.stages(&needed)?;
+        let Some(finished) = self.board.finished(target) else {
             return Err(StoreError::NoImage("of the target stage".to_owned()).into());
         };
+        let mut finished = Arc::unwrap_or_clone(finished);
         let image = &mut finished.state.image;
         image.config.labels.extend(self.options.labels.clone());
         if let Some(epoch) = self.options.epoch {
@@ -249,17 +266,23 @@ impl<'b> Builder<'b> {
         for stale in ["container", "container_config", "docker_version", "id", "parent"] {
             image.other.remove(stale);
         }
-        Ok(self.store.put_image(image, &finished.layers, &BTreeMap::new())?)
+        let image = self.store.put_image(image, &finished.layers, &self.options.annotations)?;
+        Ok((image, self.board.reports()))
     }
 
-    fn stage(&mut self, index: usize) -> Result<Finished> {
+    /// Tells whoever watches.
+    fn tell(&self, event: Event<'_>) {
+        schedule::locked(&self.progress).event(event);
+    }
+
+    fn stage(&self, index: usize, steps: &mut Vec<StepReport>) -> Result<Finished> {
         let Some(stage) = self.stages.stages.get(index).cloned() else {
             return Err(StoreError::NoImage(format!("of stage {index}")).into());
         };
         let from = self.file.instructions.get(stage.from);
         let place = self.place(from.map(|from| from.range).unwrap_or_default(), from);
         let base_name = stage.base_name.clone();
-        self.progress.event(Event::Stage { index, name: stage.name.as_deref(), base: &base_name });
+        self.tell(Event::Stage { index, name: stage.name.as_deref(), base: &base_name });
         let platform = match &stage.platform {
             Some(text) => Platform::parse(text).ok_or_else(|| BuildError::Instruction {
                 place: Box::new(place.clone()),
@@ -268,9 +291,17 @@ impl<'b> Builder<'b> {
             })?,
             None => self.platform.clone(),
         };
+        let named = match &stage.base {
+            Base::Scratch => None,
+            _ => self.named(&base_name, &platform, &place)?,
+        };
         let mut finished = match &stage.base {
+            _ if named.is_some() => {
+                let (config, layers) = named.unwrap_or_default();
+                Finished { state: State::new(config), layers }
+            }
             Base::Scratch => Finished { state: State::scratch(&self.globals.platform), layers: Vec::new() },
-            Base::Stage(base) => match self.finished.get(base) {
+            Base::Stage(base) => match self.board.finished(*base) {
                 Some(base) => Finished { state: base.state.child(), layers: base.layers.clone() },
                 None => return Err(StoreError::NoImage(format!("of stage {base}")).into()),
             },
@@ -299,35 +330,34 @@ impl<'b> Builder<'b> {
             }
             for instruction in parsed.instructions.iter().skip(1) {
                 let place = Place { instruction: trigger.clone(), ..place.clone() };
-                self.step(index, &mut finished, instruction, place, use_cache)?;
+                self.step(index, &mut finished, instruction, place, use_cache, steps)?;
             }
         }
         for instruction in self.file.instructions.get(stage.instructions.clone()).unwrap_or_default() {
             let place = self.place(instruction.range, Some(instruction));
-            self.step(index, &mut finished, instruction, place, use_cache)?;
+            self.step(index, &mut finished, instruction, place, use_cache, steps)?;
         }
         Ok(finished)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "an instruction, what is known of it, and what it changes")]
     fn step(
-        &mut self,
+        &self,
         stage: usize,
         finished: &mut Finished,
         instruction: &Instruction<'_>,
         place: Place,
         use_cache: bool,
+        steps: &mut Vec<StepReport>,
     ) -> Result<()> {
+        if self.board.stop.is_stopped() {
+            return Err(another_failed(&place));
+        }
         let started = Instant::now();
-        self.step_started = started;
-        let number = self.steps.len() + 1;
-        self.total = self.total.max(number);
-        self.progress.event(Event::Step {
-            number,
-            total: self.total,
-            stage,
-            instruction: &place.instruction,
-            line: place.line,
-        });
+        self.begin_step(started);
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let total = self.total.fetch_max(number, Ordering::Relaxed).max(number);
+        self.tell(Event::Step { number, total, stage, instruction: &place.instruction, line: place.line });
         if let Kind::Arg(declared) = &instruction.kind {
             self.warn_of_secrets(declared.iter().map(|arg| arg.name.as_str()), place.line);
         }
@@ -346,7 +376,7 @@ impl<'b> Builder<'b> {
             Action::Configure => None,
             Action::MakeDir { path, owner } => Some(self.make_dir(path, owner, &finished.layers, &place, use_cache)?),
             Action::Copy(copy) => Some(self.copy(copy, stage, &finished.layers, &place, use_cache)?),
-            Action::Run(run) => Some(self.run(run, stage, &finished.layers, &place, use_cache)?),
+            Action::Run(run) => Some(self.run(run, (stage, number), &finished.layers, &place, use_cache)?),
         };
         let image = &mut finished.state.image;
         let mut report = StepReport {
@@ -380,13 +410,13 @@ impl<'b> Builder<'b> {
         }
         report.duration = started.elapsed();
         let layer = report.layer.as_ref().map(|layer| layer.size);
-        self.progress.event(Event::Done { number, cached: report.cached, duration: report.duration, layer });
-        self.steps.push(report);
+        self.tell(Event::Done { number, cached: report.cached, duration: report.duration, layer });
+        steps.push(report);
         Ok(())
     }
 
     /// A build argument that no ARG takes is most likely misspelt.
-    fn warn_of_unused_args(&mut self) {
+    fn warn_of_unused_args(&self) {
         let declared = |wanted: &str| {
             self.file.instructions.iter().any(|instruction| match &instruction.kind {
                 Kind::Arg(declared) => declared.iter().any(|arg| arg.name.as_str() == wanted),
@@ -401,17 +431,17 @@ impl<'b> Builder<'b> {
             self.options.build_args.keys().map(String::as_str).filter(|name| !known(name) && !declared(name)).collect();
         if !unused.is_empty() {
             let message = format!("no ARG of {} takes --build-arg {}", self.file_path.display(), unused.join(", "));
-            self.progress.event(Event::Warning { message: &message, line: None });
+            self.tell(Event::Warning { message: &message, line: None });
         }
     }
 
-    fn warn_of_secrets<'n>(&mut self, names: impl Iterator<Item = &'n str>, line: u32) {
+    fn warn_of_secrets<'n>(&self, names: impl Iterator<Item = &'n str>, line: u32) {
         for name in names {
             let lower = name.to_lowercase();
             if ["password", "secret", "token", "apikey", "api_key"].iter().any(|word| lower.ends_with(word)) {
                 let message =
                     format!("ARG {name}: its value stays readable in the image's history; use RUN --mount=type=secret");
-                self.progress.event(Event::Warning { message: &message, line: Some(line) });
+                self.tell(Event::Warning { message: &message, line: Some(line) });
             }
         }
     }
@@ -422,15 +452,36 @@ impl<'b> Builder<'b> {
             return None;
         }
         let cached: Cached = self.store.cache_get(key)?;
-        cached.layer.blob.is_some_and(|blob| self.store.has_blob(&blob)).then_some(cached)
+        cached.layer.blob.filter(|blob| self.store.has_blob(blob))?;
+        self.note(key, &cached);
+        Some(cached)
     }
 
     fn keep(&self, key: &Digest, layer: Layer) -> Result<Cached> {
         let created = self.options.epoch.map_or_else(|| rfc3339(SystemTime::now()), epoch_text);
-        let took = u64::try_from(self.step_started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = u64::try_from(self.step_begun().elapsed().as_millis()).unwrap_or(u64::MAX);
         let cached = Cached { layer, created, took };
-        self.store.cache_put(key, &cached)?;
+        self.put(key, &cached)?;
         Ok(cached)
+    }
+
+    fn put(&self, key: &Digest, cached: &Cached) -> Result<()> {
+        self.store.cache_put(key, cached)?;
+        self.note(key, cached);
+        Ok(())
+    }
+
+    fn note(&self, key: &Digest, cached: &Cached) {
+        schedule::locked(&self.results).insert(*key, cached.clone());
+    }
+
+    /// When this thread's step began.
+    fn step_begun(&self) -> Instant {
+        schedule::locked(&self.step_started).get(&std::thread::current().id()).copied().unwrap_or_else(Instant::now)
+    }
+
+    fn begin_step(&self, at: Instant) {
+        schedule::locked(&self.step_started).insert(std::thread::current().id(), at);
     }
 
     /// The time of what is made without having one, in seconds.
@@ -440,9 +491,11 @@ impl<'b> Builder<'b> {
     }
 
     /// An image by its name: from the store, or from its registry.
-    fn image(&mut self, name: &str, platform: &Platform, place: &Place) -> Result<Image> {
+    fn image(&self, name: &str, platform: &Platform, place: &Place) -> Result<Image> {
         let id = (name.to_owned(), platform.to_string());
-        if let Some(image) = self.images.get(&id) {
+        let fetching = Arc::clone(schedule::locked(&self.images).entry(id).or_default());
+        let mut fetched = schedule::locked(&fetching);
+        if let Some(image) = &*fetched {
             return Ok(image.clone());
         }
         let mut tried = Vec::new();
@@ -467,8 +520,7 @@ impl<'b> Builder<'b> {
                 tried.push("fetching images is turned off (--pull never)".to_owned());
             } else {
                 let options = PullOptions { platform: platform.clone(), mirrors: self.options.mirrors.clone() };
-                let progress = &mut *self.progress;
-                let mut tell = |done: u64, total: Option<u64>| progress.event(Event::Pull { image: name, done, total });
+                let mut tell = |done: u64, total: Option<u64>| self.tell(Event::Pull { image: name, done, total });
                 match fetch_image(name, self.store, &options, &mut tell) {
                     Ok(image) => found = Some(image),
                     Err(error) => {
@@ -481,25 +533,22 @@ impl<'b> Builder<'b> {
         let Some(image) = found else {
             return Err(BuildError::Base { place: Box::new(place.clone()), image: name.to_owned(), tried, help });
         };
-        self.images.insert(id, image.clone());
+        *fetched = Some(image.clone());
         Ok(image)
     }
 
     /// What `--from=` or `from=` names: its layers.
-    fn origin(&mut self, name: &str, stage: usize, place: &Place) -> Result<Vec<Layer>> {
+    fn origin(&self, name: &str, stage: usize, place: &Place) -> Result<Vec<Layer>> {
+        if let Some((_, layers)) = self.named(name, &self.platform, place)? {
+            return Ok(layers);
+        }
         if let Some(index) = self.stages.find(name)
             && index < stage
         {
-            // Only a trigger of the base names a stage that nobody knew to be needed.
-            for index in self.stages.needed(index) {
-                if !self.finished.contains_key(&index) {
-                    let finished = self.stage(index)?;
-                    self.finished.insert(index, finished);
-                }
-            }
-            if let Some(finished) = self.finished.get(&index) {
-                return Ok(finished.layers.clone());
-            }
+            return match self.late(index) {
+                Some(finished) => Ok(finished.layers.clone()),
+                None => Err(another_failed(place)),
+            };
         }
         let platform = self.platform.clone();
         Ok(self.image(name, &platform, place)?.layers)
@@ -540,6 +589,11 @@ struct Done {
     key: Digest,
     cached: bool,
     entry: Cached,
+}
+
+/// What is left of a stage that was given up; nobody is shown it.
+fn another_failed(place: &Place) -> BuildError {
+    BuildError::Instruction { place: Box::new(place.clone()), message: "another stage failed".to_owned(), help: None }
 }
 
 fn epoch_text(epoch: i64) -> String {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::exec::Network;
+use super::NamedContext;
+use crate::exec::{Network, Ulimit};
 
 /// What a build is asked for.
 #[derive(Clone, Debug)]
@@ -22,6 +23,10 @@ pub struct BuildOptions {
     pub build_args: BTreeMap<String, String>,
     /// `--label`
     pub labels: BTreeMap<String, String>,
+    /// `--annotation`: of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// `--build-context`, by name.
+    pub contexts: BTreeMap<String, NamedContext>,
     /// `--tag`
     pub tags: Vec<String>,
     /// `--platform`
@@ -48,6 +53,10 @@ pub struct BuildOptions {
     pub ssh: BTreeMap<String, PathBuf>,
     /// `--add-host`: name and address.
     pub extra_hosts: Vec<(String, String)>,
+    /// `--shm-size`: bytes of `/dev/shm`.
+    pub shm_size: Option<u64>,
+    /// `--ulimit`
+    pub ulimits: Vec<Ulimit>,
     /// `--allow security.insecure`
     pub allow_insecure: bool,
 }
@@ -93,6 +102,8 @@ impl BuildOptions {
             target: None,
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            contexts: BTreeMap::new(),
             tags: Vec::new(),
             platform: None,
             network: Network::Host,
@@ -106,6 +117,8 @@ impl BuildOptions {
             secrets: BTreeMap::new(),
             ssh: BTreeMap::new(),
             extra_hosts: Vec::new(),
+            shm_size: None,
+            ulimits: Vec::new(),
             allow_insecure: false,
         }
     }

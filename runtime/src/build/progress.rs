@@ -39,6 +39,8 @@ pub enum Event<'e> {
     },
     /// A line that a process wrote.
     Output {
+        /// The step's number.
+        number: usize,
         /// Whether it came from standard error.
         stderr: bool,
         /// Without its end; bytes that are no UTF-8 are replaced.
@@ -65,7 +67,7 @@ pub enum Event<'e> {
 }
 
 /// Whoever wants to know how a build goes on.
-pub trait Progress {
+pub trait Progress: Send {
     /// Takes note.
     fn event(&mut self, event: Event<'_>);
 }

@@ -34,9 +34,9 @@ struct Mounts {
 impl Builder<'_> {
     /// RUN.
     pub(super) fn run(
-        &mut self,
+        &self,
         action: &RunAction,
-        stage: usize,
+        (stage, number): (usize, usize),
         parent: &[Layer],
         place: &Place,
         use_cache: bool,
@@ -102,6 +102,8 @@ impl Builder<'_> {
             }
             Some(other) => return Err(wrong(format!("--security={other} is not sandbox or insecure"))),
         }
+        process.shm_size = self.options.shm_size;
+        process.ulimits.clone_from(&self.options.ulimits);
         let mut mounts = Mounts::default();
         for spec in &action.mounts {
             self.mount(spec, stage, place, &mut mounts)?;
@@ -117,10 +119,10 @@ impl Builder<'_> {
             exec::ca_bundle_mounts(bundle).apply(&mut process);
         }
         let mut last: VecDeque<String> = VecDeque::new();
-        let progress = &mut *self.progress;
+        process.stop = Some(std::sync::Arc::clone(&self.board.stop));
         let outcome = exec::run_streaming(&process, &mut |stream, line| {
             let line = String::from_utf8_lossy(line);
-            progress.event(super::Event::Output { stderr: stream == Stream::Stderr, line: &line });
+            self.tell(super::Event::Output { number, stderr: stream == Stream::Stderr, line: &line });
             if last.len() == LAST_LINES {
                 last.pop_front();
             }
@@ -149,7 +151,7 @@ impl Builder<'_> {
         Ok(Done { key, cached: false, entry })
     }
 
-    fn run_key(&mut self, action: &RunAction, stage: usize, parent: &[Layer], place: &Place) -> Result<Digest> {
+    fn run_key(&self, action: &RunAction, stage: usize, parent: &[Layer], place: &Place) -> Result<Digest> {
         let mut hasher = self.key(b"run", parent);
         if let Some(lineage) = &self.options.lineage {
             field(&mut hasher, b"lineage");
@@ -190,7 +192,7 @@ impl Builder<'_> {
     }
 
     /// What a mount adds to a key: what it shows, but neither what a cache holds nor a secret.
-    fn mount_key(&mut self, spec: &MountSpec, stage: usize, place: &Place, hasher: &mut Hasher) -> Result<()> {
+    fn mount_key(&self, spec: &MountSpec, stage: usize, place: &Place, hasher: &mut Hasher) -> Result<()> {
         let numbers =
             [spec.mode.unwrap_or(u32::MAX), spec.uid, spec.gid, u32::from(spec.read_only), u32::from(spec.required)];
         field(hasher, format!("{:?}", spec.kind).as_bytes());
@@ -238,7 +240,7 @@ impl Builder<'_> {
         }
     }
 
-    fn mount(&mut self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<()> {
+    fn mount(&self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<()> {
         let io = |action: &'static str, path: &Path| {
             let (place, path) = (Box::new(place.clone()), path.to_owned());
             move |source| BuildError::Layer {
@@ -333,7 +335,7 @@ impl Builder<'_> {
 
     /// The part of the context that a mount shows, as a layer on nothing: owners, and what the ignore file leaves out, are
     /// then those of a COPY.
-    fn context_layer(&mut self, spec: &MountSpec, place: &Place) -> Result<Layer> {
+    fn context_layer(&self, spec: &MountSpec, place: &Place) -> Result<Layer> {
         self.check_ignore(place)?;
         let taking = Taking { exclude: &[], parents: false };
         let source = literal(&spec.source);
@@ -362,7 +364,7 @@ impl Builder<'_> {
     }
 
     /// The directory of a cache mount: in the store, or with `sharing=private` one of its own where another build has it.
-    fn cache_dir(&mut self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<PathBuf> {
+    fn cache_dir(&self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<PathBuf> {
         let io = |action: &'static str, path: &Path| {
             let (place, path) = (Box::new(place.clone()), path.to_owned());
             move |source| BuildError::Layer {

@@ -139,6 +139,8 @@ pub fn run(process: &Process) -> Result<Outcome, ExecError> {
 /// written is in the outcome too.
 pub fn run_streaming(process: &Process, line: &mut dyn FnMut(Stream, &[u8])) -> Result<Outcome, ExecError> {
     let (started, _kept) = start(process)?;
+    let watched = process.stop.as_ref().map(|stop| stop.watch(started.running.pidfd.as_fd())).transpose();
+    let _watched = watched.map_err(|error| ExecError::io(SetupStep::Wait, "the process", &error))?;
     started.running.finish(started.streams, process.limits.time, line)
 }
 
@@ -428,6 +430,7 @@ fn program(process: &Process) -> Program {
         dropped: Capabilities(bounding_here().0 & !bounding.0),
         no_new_privileges: process.no_new_privileges,
         filter: process.seccomp == Seccomp::Default,
+        ulimits: process.ulimits.clone(),
     }
 }
 
@@ -477,6 +480,7 @@ fn setup(process: &Process, points: &mut MountPoints) -> Result<Setup, ExecError
         sys: if own_network || ids.initial { Sysfs::Mount } else { Sysfs::Bind },
         show_groups: statfs("/sys/fs/cgroup").is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC),
         mounts,
+        shm_size: process.shm_size.unwrap_or(64 << 20),
         sandbox: process.security == Security::Sandbox,
         read_only: process.read_only,
         terminal: None,

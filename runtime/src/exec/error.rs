@@ -58,6 +58,8 @@ pub enum SetupStep {
     Terminal,
     /// Join the namespaces of a running container.
     Join,
+    /// Set the limit of a resource.
+    Limit,
     /// Drop capabilities.
     Capabilities,
     /// Become the user.
@@ -134,6 +136,7 @@ impl fmt::Display for ExecError {
             SetupStep::WorkingDirectory => "enter the working directory",
             SetupStep::Terminal => "make a terminal at",
             SetupStep::Join => "join the namespaces of",
+            SetupStep::Limit => "set the limit of",
             SetupStep::Capabilities => "set capabilities",
             SetupStep::User => "become the user",
             SetupStep::Seccomp => "install the system call filter",

@@ -284,7 +284,7 @@ fn kernel_mounts(setup: &Setup, sources: &Sources) -> Done<bool> {
         "newinstance,ptmxmode=0666,mode=0620"
     };
     kernel("devpts", "/dev/pts", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, Some(pts))?;
-    kernel("tmpfs", "/dev/shm", plain, Some("mode=1777,size=65536k"))?;
+    kernel("tmpfs", "/dev/shm", plain, Some(&format!("mode=1777,size={}", setup.shm_size)))?;
     kernel("mqueue", "/dev/mqueue", plain, None)?;
     devices(setup, sources)?;
     if setup.sys == Sysfs::Bind && setup.sandbox {
@@ -521,6 +521,9 @@ fn become_program(program: &Program, ready: &Ready, failure: &OwnedFd) -> Result
     let user_failed = || at(SetupStep::User, format!("{}:{}", user.uid, user.gid));
     if program.no_new_privileges {
         nix::sys::prctl::set_no_new_privs().map_err(at(SetupStep::Capabilities, "no_new_privs"))?;
+    }
+    for limit in &program.ulimits {
+        limit.apply().map_err(at(SetupStep::Limit, limit.name()))?;
     }
     for number in (0..64).filter(|number| program.dropped.has(*number)) {
         sys::bounding_drop(number).map_err(at(SetupStep::Capabilities, "the bounding set"))?;

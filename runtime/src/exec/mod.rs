@@ -24,9 +24,11 @@ mod process;
 mod pty;
 mod seccomp;
 mod setup;
+mod stop;
 mod supervisor;
 pub(crate) mod sys;
 mod terminal;
+mod ulimit;
 mod user;
 
 pub use ca_bundle::{CA_BUNDLE_PATH, CA_BUNDLE_POINTS, CaBundle, ca_bundle_mounts};
@@ -37,6 +39,8 @@ pub use forward::Forwarder;
 pub use init::init_if_asked;
 pub use network::{NetworkError, Switch};
 pub use process::{EtcFiles, Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
+pub use stop::Stop;
+pub use ulimit::Ulimit;
 pub use user::{User, UserError, lookup as lookup_user};
 
 /// `PATH` of a process whose environment has none.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Capabilities, User};
+use super::{Capabilities, Stop, Ulimit, User};
 
 /// One process in one root filesystem, and everything it may see.
 #[derive(Debug, Clone)]
@@ -59,6 +59,12 @@ pub struct Process {
     pub init: bool,
     /// Limits of memory, CPU and processes, where this machine lets us set them.
     pub limits: Limits,
+    /// Bytes of `/dev/shm`; 64 MiB when nothing.
+    pub shm_size: Option<u64>,
+    /// Limits of resources, set before anything else of the program.
+    pub ulimits: Vec<Ulimit>,
+    /// What ends it from another thread; [`run_streaming`](super::run_streaming) heeds it.
+    pub stop: Option<Arc<Stop>>,
 }
 
 impl Process {
@@ -88,6 +94,9 @@ impl Process {
             read_only: false,
             init: false,
             limits: Limits::default(),
+            shm_size: None,
+            ulimits: Vec::new(),
+            stop: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Capabilities, Mount, SetupStep, User};
+use super::{Capabilities, Mount, SetupStep, Ulimit, User};
 
 /// Name under which the child is started; its arguments are the numbers of its descriptors.
 pub(crate) const INIT_NAME: &str = "plimsoll-init";
@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     /// The machine has control groups of version 2 alone, which can be shown as the container's own.
     pub(crate) show_groups: bool,
     pub(crate) mounts: Vec<Mount>,
+    /// Bytes of `/dev/shm`.
+    pub(crate) shm_size: u64,
     /// Mask and protect kernel files.
     pub(crate) sandbox: bool,
     pub(crate) read_only: bool,
@@ -71,6 +73,7 @@ pub(crate) struct Program {
     pub(crate) dropped: Capabilities,
     pub(crate) no_new_privileges: bool,
     pub(crate) filter: bool,
+    pub(crate) ulimits: Vec<Ulimit>,
 }
 
 /// Why the child gave up.

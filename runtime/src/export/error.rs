@@ -15,6 +15,9 @@ pub enum ExportError {
     /// A tar stream.
     #[error(transparent)]
     Layer(#[from] LayerError),
+    /// A root filesystem.
+    #[error(transparent)]
+    Snapshot(#[from] crate::snapshot::SnapshotError),
     /// The operating system refused.
     #[error("{action} {path}: {source}", path = path.display())]
     Io {

@@ -4,11 +4,13 @@
 
 mod compress;
 mod error;
+mod files;
 pub(crate) mod load;
 mod write;
 
 pub use compress::{Recompressed, compress_layer, recompress};
 pub use error::ExportError;
+pub use files::{export_files, export_tar};
 pub use load::{Loaded, load};
 pub(crate) use write::manifest_for;
 pub use write::{ExportOptions, Format, Named, export, export_to};

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 
 pub use client::Registry;
 pub use error::RegistryError;
-pub use pull::{PullOptions, exists, pull};
+pub use pull::{PullOptions, exists, pull, pull_unnamed};
 pub use push::{PushOptions, Pushed, push};
 
 /// Told how far blobs are. Called from several threads.

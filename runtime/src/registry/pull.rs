@@ -45,6 +45,18 @@ pub fn pull(
     options: &PullOptions,
     progress: &dyn Progress,
 ) -> Result<Image, RegistryError> {
+    let image = pull_unnamed(reference, store, options, progress)?;
+    store.name_manifest(&Reference::parse(reference)?.to_string(), &image.0)?;
+    Ok(image.1)
+}
+
+/// Fetches an image that gets no name in the store, with the digest that its reference stands for.
+pub fn pull_unnamed(
+    reference: &str,
+    store: &Store,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<(Digest, Image), RegistryError> {
     let reference = Reference::parse(reference)?;
     let mut sources: Vec<Option<&str>> = options.mirrors.iter().map(|mirror| Some(mirror.as_str())).collect();
     sources.push(None);
@@ -55,8 +67,7 @@ pub fn pull(
         match result {
             Ok(manifest) => {
                 let image = store.image_for(&manifest, &options.platform)?;
-                store.name_manifest(&reference.to_string(), &manifest)?;
-                return Ok(image);
+                return Ok((manifest, image));
             }
             // A mirror that lacks it or is away is passed over; one that lies or a full disk is not.
             Err(error) if mirror.is_some() && (error.is_transient() || matches!(error, RegistryError::NotFound(_))) => {
