@@ -10,6 +10,7 @@ use plimsoll_optimizer::Files;
 use plimsoll_optimizer::moves::BaseFacts;
 use plimsoll_runtime::build::{BuildError, BuildOptions, Built, NamedContext, Pull, Secret, build};
 use plimsoll_runtime::context::Context;
+use plimsoll_runtime::engine::{self, Engine};
 use plimsoll_runtime::exec::Network;
 use plimsoll_runtime::registry;
 use plimsoll_runtime::store::Store;
@@ -28,6 +29,7 @@ pub struct Builder<'a> {
     dockerfile: &'a Path,
     shown: Shown,
     stand_ins: BTreeSet<String>,
+    engine: Engine,
 }
 
 impl<'a> Builder<'a> {
@@ -42,7 +44,15 @@ impl<'a> Builder<'a> {
         let store = crate::place::store(global)?;
         let options = options(&store, args, config, context, dockerfile)?;
         let shown = Shown::new(args.progress, global.quiet, global.color.stderr());
-        Ok(Self { store, options, context, dockerfile, shown, stand_ins: BTreeSet::new() })
+        Ok(Self {
+            store,
+            options,
+            context,
+            dockerfile,
+            shown,
+            stand_ins: BTreeSet::new(),
+            engine: args.engine.engine(),
+        })
     }
 
     /// The store that is built into.
@@ -110,7 +120,10 @@ impl<'a> Builder<'a> {
 
     fn attempt(&mut self, prefix: &str) -> Result<Built, BuildError> {
         self.shown.set_prefix(prefix);
-        let built = build(&self.store, &self.options, &mut self.shown)?;
+        let built = match self.engine {
+            Engine::Embedded => build(&self.store, &self.options, &mut self.shown)?,
+            other => engine::build(other, &self.store, &self.options, &mut self.shown)?,
+        };
         if built.image.config.config.labels.contains_key(STAND_IN) {
             self.note_stand_ins();
         }

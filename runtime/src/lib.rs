@@ -4,6 +4,7 @@ pub mod build;
 pub mod compare;
 pub mod context;
 pub mod digest;
+pub mod engine;
 pub mod exec;
 pub mod export;
 pub mod git;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::report::progress::Style;
 use miette::{Result, miette};
+use plimsoll_runtime::engine::Engine;
 use plimsoll_runtime::exec::Ulimit;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -59,9 +60,38 @@ pub struct BuildArgs {
     /// A limit of RUN steps, NAME=SOFT[:HARD]
     #[arg(long = "ulimit", value_name = "SPEC", help_heading = "Build options")]
     pub ulimits: Vec<String>,
+    /// Who builds; the result goes into the store in any case
+    #[arg(long, value_enum, default_value = "embedded", help_heading = "Build options")]
+    pub engine: EngineName,
     /// Certificates that RUN steps shall trust, for machines behind a TLS-intercepting proxy; no trace in the image
     #[arg(long, value_name = "FILE", env = "PLIMSOLL_CA_BUNDLE", help_heading = "Build options")]
     pub ca_bundle: Option<PathBuf>,
+}
+
+/// The engines by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineName {
+    /// Plimsoll itself
+    #[default]
+    Embedded,
+    /// A docker daemon (DOCKER_HOST)
+    Docker,
+    /// A podman service (CONTAINER_HOST)
+    Podman,
+    /// BuildKit, through docker buildx or buildctl
+    Buildkit,
+}
+
+impl EngineName {
+    /// The engine.
+    pub fn engine(self) -> Engine {
+        match self {
+            Self::Embedded => Engine::Embedded,
+            Self::Docker => Engine::Docker,
+            Self::Podman => Engine::Podman,
+            Self::Buildkit => Engine::Buildkit,
+        }
+    }
 }
 
 impl BuildArgs {

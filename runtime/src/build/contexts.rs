@@ -1,6 +1,6 @@
 //! Contexts with names: `--build-context`. A name stands for a folder or an image wherever a stage or an image could stand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::copy::{Copying, copy};
 use super::gather::{GatherError, Taking, digest, gather};
@@ -85,18 +85,18 @@ impl Builder<'_> {
         })
     }
 
-    fn directory_layer(&self, name: &str, path: &PathBuf, place: &Place) -> Result<Layer> {
+    fn directory_layer(&self, name: &str, path: &Path, place: &Place) -> Result<Layer> {
         let unreadable = |path: PathBuf| move |source| BuildError::Context { path, source };
         let ignore = match std::fs::read(path.join(".dockerignore")) {
             Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(unreadable(path.join(".dockerignore"))(error)),
         };
-        let context = Context::open(path, ignore.as_deref()).map_err(unreadable(path.clone()))?;
+        let context = Context::open(path, ignore.as_deref()).map_err(unreadable(path.to_owned()))?;
         let gathering = |error: GatherError| match error {
             GatherError::Io { path: below, source } => unreadable(path.join(below))(source),
             GatherError::NotFound { .. } | GatherError::Pattern(_) => {
-                unreadable(path.clone())(std::io::ErrorKind::NotFound.into())
+                unreadable(path.to_owned())(std::io::ErrorKind::NotFound.into())
             }
         };
         let found = gather(&context, "", &Taking { exclude: &[], parents: false }).map_err(gathering)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_parser::TextRange;
 
+use crate::engine::EngineError;
 use crate::exec::ExecError;
 use crate::snapshot::SnapshotError;
 use crate::store::StoreError;
@@ -168,6 +169,9 @@ pub enum BuildError {
     /// Unpacked layers cannot be kept.
     #[error("failed to {0}")]
     Snapshot(#[source] SnapshotError),
+    /// Another engine failed.
+    #[error("failed to {0}")]
+    Engine(#[from] EngineError),
     /// The store failed.
     #[error("failed to {0}")]
     Store(#[from] StoreError),
@@ -196,6 +200,7 @@ impl BuildError {
             Self::NoDockerfile { .. }
             | Self::Context { .. }
             | Self::Target { .. }
+            | Self::Engine(_)
             | Self::Store(_)
             | Self::Snapshot(_) => None,
         }
@@ -239,6 +244,7 @@ impl BuildError {
             }
             Self::Exec { source, .. } => source.help().map(str::to_owned),
             Self::Layer { source, .. } | Self::Snapshot(source) => source.help(),
+            Self::Engine(error) => error.help(),
             Self::Store(error) => error.help(),
             _ => None,
         }

@@ -340,7 +340,6 @@ impl<'b> Builder<'b> {
         Ok(finished)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an instruction, what is known of it, and what it changes")]
     fn step(
         &self,
         stage: usize,

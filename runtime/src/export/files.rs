@@ -29,25 +29,44 @@ pub fn export_tar(
     if !layers.is_empty() {
         let view = snapshots.view(layers)?;
         let tree = DirTree::open(view.root()).map_err(ExportError::io("open", view.root()))?;
-        tar_below(&tree, Path::new(""), &mut writer, &mut HashMap::new())?;
+        tar_below(&tree, Path::new(""), &mut writer, &mut HashMap::new(), &As::Image)?;
     }
     let (mut destination, _) = writer.finish()?;
     destination.flush().map_err(ExportError::io("write", Path::new("the archive")))
 }
 
+/// Writes a tree as the context of a build: all owned by root, without what is hidden.
+pub(crate) fn tar_tree<W: Write>(
+    tree: &dyn Tree,
+    writer: &mut TarWriter<W>,
+    hidden: &[&Path],
+) -> Result<(), ExportError> {
+    tar_below(tree, Path::new(""), writer, &mut HashMap::new(), &As::Context { hidden })
+}
+
+/// What a tree is written as.
+enum As<'h> {
+    Image,
+    Context { hidden: &'h [&'h Path] },
+}
+
 type Links = HashMap<(u64, u64), PathBuf>;
 
 fn tar_below<W: Write>(
-    tree: &DirTree,
+    tree: &dyn Tree,
     directory: &Path,
     writer: &mut TarWriter<W>,
     links: &mut Links,
+    written_as: &As<'_>,
 ) -> Result<(), ExportError> {
     let fail = |path: &Path, source: io::Error| {
         ExportError::from(LayerError::Io { action: "read", path: Path::new("/").join(path), source })
     };
     for (name, node) in tree.entries(directory).map_err(|error| fail(directory, error))? {
         let path = directory.join(&name);
+        if matches!(written_as, As::Context { hidden } if hidden.contains(&path.as_path())) {
+            continue;
+        }
         let target;
         let (major, minor) = (nix::sys::stat::major(node.device), nix::sys::stat::minor(node.device));
         let (major, minor) = (u32::try_from(major).unwrap_or(0), u32::try_from(minor).unwrap_or(0));
@@ -71,6 +90,7 @@ fn tar_below<W: Write>(
         };
         let mut xattrs = Vec::new();
         if node.kind == NodeKind::File
+            && matches!(written_as, As::Image)
             && let Some(value) = tree.xattr(&path, "security.capability").map_err(|error| fail(&path, error))?
         {
             xattrs.push((b"security.capability".to_vec(), value));
@@ -79,8 +99,8 @@ fn tar_below<W: Write>(
             path: bytes(&path),
             kind,
             mode: node.mode,
-            uid: node.uid,
-            gid: node.gid,
+            uid: if matches!(written_as, As::Image) { node.uid } else { 0 },
+            gid: if matches!(written_as, As::Image) { node.gid } else { 0 },
             mtime: node.mtime.0,
             xattrs: &xattrs,
         };
@@ -91,7 +111,7 @@ fn tar_below<W: Write>(
             writer.entry(&entry)?;
         }
         if node.is_dir() {
-            tar_below(tree, &path, writer, links)?;
+            tar_below(tree, &path, writer, links, written_as)?;
         }
     }
     Ok(())

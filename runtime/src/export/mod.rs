@@ -10,6 +10,7 @@ mod write;
 
 pub use compress::{Recompressed, compress_layer, recompress};
 pub use error::ExportError;
+pub(crate) use files::tar_tree;
 pub use files::{export_files, export_tar};
 pub use load::{Loaded, load};
 pub(crate) use write::manifest_for;

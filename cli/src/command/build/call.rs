@@ -135,7 +135,7 @@ fn outline(
                 }
             }
             Kind::Run(run) => {
-                for mount in &run.mounts {
+                for mount in run.mounts() {
                     let option = |name: &str| mount.get(&[name]).map(|value| value.to_string());
                     let required = mount.is_set(&["required"]);
                     let id = option("id")
