@@ -10,7 +10,7 @@ use plimsoll_optimizer::Files;
 use plimsoll_optimizer::moves::BaseFacts;
 use plimsoll_runtime::build::{BuildError, BuildOptions, Built, NamedContext, Pull, Secret, build};
 use plimsoll_runtime::context::Context;
-use plimsoll_runtime::engine::{self, Engine};
+use plimsoll_runtime::engine::{self, Engine, EngineError};
 use plimsoll_runtime::exec::Network;
 use plimsoll_runtime::registry;
 use plimsoll_runtime::store::Store;
@@ -340,6 +340,7 @@ fn read_ssh(spec: &str) -> Result<(String, PathBuf)> {
 fn is_fault_of_step(error: &BuildError) -> bool {
     match error {
         BuildError::Step { disk_full, .. } => !disk_full,
+        BuildError::Engine(error) => matches!(error, EngineError::Build { .. }),
         BuildError::Syntax { .. }
         | BuildError::Base { .. }
         | BuildError::Instruction { .. }
