@@ -68,7 +68,7 @@ pub struct Global {
 enum Command {
     Optimize(command::optimize::Args),
     Lint(command::lint::Args),
-    Build(command::build::Args),
+    Build(Box<command::build::Args>),
     Run(command::run::Args),
     Verify(command::verify::Args),
     Compare(command::compare::Args),
@@ -105,7 +105,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Optimize(args) => command::optimize::run(global, args),
         Command::Lint(args) => command::lint::run(global, args),
-        Command::Build(args) => command::build::run(global, args),
+        Command::Build(args) => command::build::run(global, *args),
         Command::Run(args) => command::run::run(global, args),
         Command::Verify(args) => command::verify::run(global, args),
         Command::Compare(args) => command::compare::run(global, args),

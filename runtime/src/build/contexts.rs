@@ -104,7 +104,7 @@ impl Builder<'_> {
         digest(&context, &found, &self.digests, false, &mut hasher).map_err(gathering)?;
         let key = hasher.finish();
         if let Some(entry) = self.known(&key, true) {
-            return Ok(entry.layer);
+            return Ok(super::above(&[], entry.layer));
         }
         let lower = EmptyTree;
         let mut upper = Upper::new(&lower, self.now());

@@ -34,7 +34,7 @@ use plimsoll_parser::syntax::{Dockerfile, Instruction, Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::context::{Context, Digests};
-use crate::digest::Digest;
+use crate::digest::{self, Digest};
 use crate::image::{History, Image, Layer, Platform, rfc3339};
 use crate::plan::{Action, Globals, State, Step};
 use crate::registry::{self, PullOptions, RegistryError};
@@ -391,7 +391,7 @@ impl<'b> Builder<'b> {
         };
         let empty_layer = done.is_none();
         if let Some(Done { key, cached, entry }) = done {
-            let layer = Layer { created_by: Some(said.clone()), ..entry.layer };
+            let layer = Layer { created_by: Some(said.clone()), ..above(&finished.layers, entry.layer) };
             finished.layers.push(layer.clone());
             image.created = Some(entry.created);
             report.key = Some(key);
@@ -597,6 +597,12 @@ fn another_failed(place: &Place) -> BuildError {
 
 fn epoch_text(epoch: i64) -> String {
     rfc3339(UNIX_EPOCH + Duration::from_secs(u64::try_from(epoch).unwrap_or(0)))
+}
+
+/// A layer on these. Results that came from elsewhere may say anything of what they stand on.
+fn above(below: &[Layer], layer: Layer) -> Layer {
+    let chain_id = digest::chain_id(below.last().map(|layer| &layer.chain_id), &layer.diff_id);
+    Layer { chain_id, ..layer }
 }
 
 /// The chain ID of these layers as bytes; none for no layers.

@@ -346,7 +346,7 @@ impl Builder<'_> {
             .map_err(|_| self.no_mount_source(spec, place))?;
         let key = hasher.finish();
         if let Some(entry) = self.known(&key, true) {
-            return Ok(entry.layer);
+            return Ok(super::above(&[], entry.layer));
         }
         let lower = EmptyTree;
         let mut upper = Upper::new(&lower, self.now());

@@ -17,6 +17,8 @@ use crate::store::Store;
 const DOCKERFILE: &str = ".plimsoll.Dockerfile";
 /// Lines of a failed build that are repeated.
 const LAST_LINES: usize = 30;
+/// The longest line of what a build tells.
+const MAX_LINE: u64 = 4 << 20;
 
 /// Builds there and fetches the image.
 pub(super) fn build(
@@ -111,9 +113,16 @@ fn send_context(input: &Input, out: &mut dyn Write) -> io::Result<()> {
 fn follow(engine: &'static str, answer: Response, progress: &mut dyn Progress) -> Result<()> {
     let answer = checked(engine, answer)?;
     let mut last: Vec<String> = Vec::new();
-    for line in answer.body.lines() {
-        let line = line.map_err(|error| EngineError::Build { engine, reason: error.to_string() })?;
-        let Ok(value) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
+    let mut body = answer.body;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = body.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        // The rest of a line too long to be one of a builder is read as the next one, which is no JSON.
+        if read.map_err(|error| EngineError::Build { engine, reason: error.to_string() })? == 0 {
+            return Ok(());
+        }
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(&line) else { continue };
         if let Some(text) = value["stream"].as_str() {
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
                 progress.event(Event::Output { number: 0, stderr: false, line });
@@ -132,7 +141,6 @@ fn follow(engine: &'static str, answer: Response, progress: &mut dyn Progress) -
             return Err(EngineError::Build { engine, reason });
         }
     }
-    Ok(())
 }
 
 fn checked(engine: &'static str, mut answer: Response) -> Result<Response> {

@@ -55,7 +55,7 @@ impl Cache {
                 Some(("ignore-error", value)) => cache.ignore_error = value == "true",
                 Some(("compression", name)) => {
                     cache.options.compression =
-                        Some(compression(name).ok_or_else(|| wrong(format!("compression {name} is not known")))?)
+                        Some(compression(name).ok_or_else(|| wrong(format!("compression {name} is not known")))?);
                 }
                 Some((
                     "oci-mediatypes" | "image-manifest" | "force-compression" | "tag" | "digest" | "compression-level",

@@ -143,7 +143,7 @@ fn outline(
                     match option("type").as_deref() {
                         Some("secret") => *secrets.entry(id.unwrap_or_default()).or_default() |= required,
                         Some("ssh") => {
-                            *agents.entry(id.unwrap_or_else(|| "default".to_owned())).or_default() |= required
+                            *agents.entry(id.unwrap_or_else(|| "default".to_owned())).or_default() |= required;
                         }
                         _ => {}
                     }
