@@ -49,7 +49,7 @@ pub struct Args {
     budget_time: Option<Duration>,
     /// Ask this too, besides what plimsoll.toml asks: "GET /path", "POST :8080/path", "tcp 5432", "exec COMMAND", stdout
     #[arg(long, value_name = "PROBE", requires = "verify", value_parser = config::parse_probe)]
-    probe: Vec<config::Probe>,
+    pub probe: Vec<config::Probe>,
     /// Prove this rewritten Dockerfile instead of plimsoll's own steps; nothing may differ but what --may-change names. Given
     /// several times, each is held against the original
     #[arg(long, value_name = "FILE", requires = "verify", conflicts_with_all = ["only", "skip", "level"])]
