@@ -87,8 +87,9 @@ pub fn delta(before: u64, after: u64) -> i64 {
 
 /// What became of the bytes.
 pub fn between(before: &Snapshot, after: &Snapshot, report: &ImageReport, mending: Option<&Mending>) -> Growth {
-    let (old_base, old) = before.layer.split_at(before.base_layers.min(before.layer.len()));
-    let (new_base, new) = after.layer.split_at(after.base_layers.min(after.layer.len()));
+    let (old_base, new_base) = base_layers(before, after);
+    let (old_base, old) = before.layer.split_at(old_base);
+    let (new_base, new) = after.layer.split_at(new_base);
     let (by_layer, packages) = packages(before, after, report);
     let mut growth = Growth {
         before: before.size,
@@ -115,6 +116,15 @@ pub fn between(before: &Snapshot, after: &Snapshot, report: &ImageReport, mendin
         growth.instructions.push(row(a, out.map(|b| (b, &after.layer[b])), report, &by_layer, mending));
     }
     growth
+}
+
+/// Layers of the base on both sides. A Dockerfile that was edited since its image was built may count a line of its own as
+/// the base's on one side: where the same base lies below both, the side that counts fewer is right.
+fn base_layers(before: &Snapshot, after: &Snapshot) -> (usize, usize) {
+    let (old, new) = (before.base_layers.min(before.layer.len()), after.base_layers.min(after.layer.len()));
+    let least = old.min(new);
+    let same = before.layer.iter().zip(&after.layer).take(least).all(|(a, b)| a.diff_id == b.diff_id);
+    if same && least > 0 && before.base == after.base { (least, least) } else { (old, new) }
 }
 
 fn base_row(before: &Snapshot, after: &Snapshot, report: &ImageReport, by_layer: &ByLayer) -> Row {

@@ -7,6 +7,7 @@ use crate::mend::Mending;
 use crate::report::image::Beside;
 use miette::{Result, miette};
 use plimsoll_analyzer::stages::{Platform as BuildPlatform, Stages};
+use plimsoll_runtime::digest::Digest;
 use plimsoll_runtime::image::Platform;
 use plimsoll_runtime::inspect::{InspectError, Inspected, Origins, Source, align};
 use plimsoll_runtime::store::Store;
@@ -90,21 +91,14 @@ impl WithDockerfile {
     }
 }
 
+/// Layers of a base image, how that is known, and its name.
+type Known = (usize, &'static str, Option<String>);
+
 /// How many layers came with the base image, as far as that can be told without a Dockerfile.
-pub fn base_of(
-    global: &Global,
-    found: &Inspected,
-    named: Option<&str>,
-) -> Result<Option<(usize, &'static str, Option<String>)>> {
-    let common = |ids: &[plimsoll_runtime::digest::Digest]| {
-        let own = found.layers.iter().map(|layer| &layer.diff_id);
-        let equal = own.zip(ids).take_while(|(a, b)| a == b).count();
-        (equal == ids.len() && equal > 0 && equal < found.layers.len()).then_some(equal)
-    };
+pub fn base_of(global: &Global, found: &Inspected, named: Option<&str>) -> Result<Option<Known>> {
     if let Some(name) = named {
         let base = open(global, name, None)?;
-        let ids: Vec<_> = base.layers.iter().map(|layer| layer.diff_id).collect();
-        let layers = common(&ids).ok_or_else(|| {
+        let layers = above(found, base.layers.iter().map(|layer| layer.diff_id)).ok_or_else(|| {
             miette!(
                 help = "name the image of its FROM, as it was when it was built",
                 "failed to find {name} below the image: its layers are others"
@@ -113,16 +107,13 @@ pub fn base_of(
         return Ok(Some((layers, "option", Some(name.to_owned()))));
     }
     let said = found.annotations.get("org.opencontainers.image.base.name");
-    let root = global.store.clone().unwrap_or_else(Store::default_root);
-    // Looking into an archive makes no store where there is none.
-    if let Some(store) = root.join("oci-layout").exists().then(|| Store::open(&root).ok()).flatten() {
-        let mut best: Option<(usize, &'static str, Option<String>)> = None;
+    if let Some(store) = existing_store(global) {
+        let mut best: Option<Known> = None;
         for tagged in store.list().unwrap_or_default() {
             let Some(reference) = tagged.reference else { continue };
             let Ok(Some(image)) = store.resolve(&reference) else { continue };
-            let ids: Vec<_> = image.layers.iter().map(|layer| layer.diff_id).collect();
             let by = if said == Some(&reference) { "annotation" } else { "store" };
-            if let Some(layers) = common(&ids)
+            if let Some(layers) = above(found, image.layers.iter().map(|layer| layer.diff_id))
                 && best.as_ref().is_none_or(|(most, ..)| layers > *most)
             {
                 let name = plimsoll_runtime::reference::Reference::parse(&reference);
@@ -134,6 +125,29 @@ pub fn base_of(
         }
     }
     Ok(by_history(found).map(|layers| (layers, "history", said.cloned())))
+}
+
+/// How many layers an image with these has, where they lie at the bottom of `found` and others above them.
+fn above(found: &Inspected, base: impl Iterator<Item = Digest>) -> Option<usize> {
+    let ids: Vec<Digest> = base.collect();
+    let own = found.layers.iter().map(|layer| &layer.diff_id);
+    let equal = own.zip(&ids).take_while(|(a, b)| a == b).count();
+    (equal == ids.len() && equal > 0 && equal < found.layers.len()).then_some(equal)
+}
+
+/// The store, where there is one: looking into an archive makes none.
+fn existing_store(global: &Global) -> Option<Store> {
+    let root = global.store.clone().unwrap_or_else(Store::default_root);
+    root.join("oci-layout").exists().then(|| Store::open(&root).ok()).flatten()
+}
+
+/// The image that a Dockerfile's FROM names, where the store has it and it lies below: surer than what history says, which
+/// an edited line no longer resembles.
+fn base_by_from(global: &Global, found: &Inspected, origins: &Origins) -> Option<Known> {
+    let name = origins.base_name.as_deref()?;
+    let image = existing_store(global)?.resolve(name).ok().flatten()?;
+    let layers = above(found, image.layers.iter().map(|layer| layer.diff_id))?;
+    Some((layers, "store", Some(name.to_owned())))
 }
 
 /// Base images end with a CMD; what follows one was built upon it.
@@ -154,7 +168,7 @@ pub fn beside<'a>(
     dockerfile: Option<&'a WithDockerfile>,
 ) -> Result<Beside<'a>> {
     let known = match (base, dockerfile) {
-        (None, Some(_)) => None,
+        (None, Some(file)) => base_by_from(global, found, &file.origins),
         (base, _) => base_of(global, found, base)?,
     };
     Ok(Beside {

@@ -223,6 +223,7 @@ fn each_limit_holds_and_says_what_passed_it() {
     let world = World::new();
     let mut build = Build::new();
     build.layers[4].push(item("app/.env", "PASSWORD=x\n"));
+    build.base.push(item("bin/su", noise(8, 3_000)).mode(0o4755));
     build.layers[4].push(item("app/bin/su", noise(7, 2_000)).mode(0o4755));
     build.write(&world, "app.tar");
     let gate = |flags: &[&str]| world.run(&[&["gate", "app.tar", "-f", "Dockerfile"], flags].concat());
@@ -232,6 +233,8 @@ fn each_limit_holds_and_says_what_passed_it() {
     gate(&["--max-compressed", "1MB"]).expect(1).says("max-compressed");
     gate(&["--forbid", "secrets"]).expect(1).says("/app/.env (line 6)");
     gate(&["--forbid", "setuid"]).expect(1).says("/app/bin/su (line 6)");
+    gate(&["--forbid", "setuid"]).expect(1).says("setuid: 1 file");
+    gate(&["--forbid", "base-setuid"]).expect(1).says("/bin/su (from the base image)");
     gate(&["--forbid", "app/data"]).expect(1).says("/app/data/table (line 5)");
     gate(&["--forbid", "**/*.pem"]).expect(0);
     gate(&["--forbid-rule", "DL3042"]).expect(0);
@@ -243,6 +246,60 @@ fn each_limit_holds_and_says_what_passed_it() {
     world.run(&["gate", "nothing.tar"]).expect(2).says("nothing.tar");
     world.write("plimsoll.lock", "version = 9\n");
     gate(&["--max-growth", "1%"]).expect(2).says("version 9");
+}
+
+#[test]
+fn a_slip_is_told_what_was_meant() {
+    let world = World::new();
+    let build = Build::new();
+    build.write(&world, "app.tar");
+    let app = "[[budget.image]]\nname = \"app\"\nimage = \"app.tar\"\n";
+    for (text, said) in [
+        ("[budget]\nmax-sise = \"1MB\"\n".to_owned(), "did you mean `max-size`?"),
+        ("[budget]\nmax-size = 100\n".to_owned(), "\"100MB\""),
+        ("[budget]\nmax-growth = 2\n".to_owned(), "\"2%\""),
+        ("[budget]\nmax-layers = \"9\"\n".to_owned(), "without quotes"),
+        ("[budget]\nforbid = [\"secret\"]\n".to_owned(), "did you mean `secrets`?"),
+        ("[budget]\nforbid-rules = [\"apt-list-kept\"]\n".to_owned(), "did you mean `apt-lists-kept`?"),
+        ("[[budget.image]]\nimage = \"app.tar\"\n".to_owned(), "it has no name"),
+        (format!("{app}{app}"), "two are named app"),
+        (format!("{app}context = \".\"\n"), "both image and context"),
+        (app.replace("app.tar", "gone.tar"), "build or save it first"),
+        (format!("[budget]\nmax-growth = \"1%\"\n{app}"), "there is no plimsoll.lock"),
+    ] {
+        world.write("plimsoll.toml", &text);
+        world.run(&["gate"]).expect(2).says(said);
+    }
+    world.write("plimsoll.toml", app);
+    world.run(&["gate"]).expect(0).says("no limit is set");
+    world.run(&["gate", "apq"]).expect(2).says("did you mean `app`");
+    // The lock would go into the image that it is about.
+    world.write("plimsoll.toml", app.to_owned() + "file = \"Dockerfile\"\n");
+    world.run(&["gate", "--update-baseline"]).expect(0).says("line 5 puts it into the image");
+    world.write(".dockerignore", "plimsoll.lock\n");
+    let told = world.run(&["gate", "--update-baseline"]).expect(0);
+    assert!(!told.stderr.contains("puts it into the image"), "{told}");
+    world.run(&["gate", "app.tar", "--max-growth", "1%"]).expect(2).says("knows app only");
+}
+
+#[test]
+fn an_edited_line_does_not_move_the_base() {
+    let world = World::new();
+    world.write("plimsoll.toml", "[[budget.image]]\nname = \"app\"\nimage = \"app.tar\"\nfile = \"Dockerfile\"\n");
+    let mut apart = Build::new().insert(2, "RUN apt-get update", vec![item("var/lib/apt/lists/x", noise(9, 900_000))]);
+    apart.write(&world, "app.tar");
+    // The baseline is of an image whose second line the Dockerfile has no more.
+    let mut joined = apart.clone();
+    joined.lines.remove(1);
+    joined.layers.remove(0);
+    world.write("Dockerfile", joined.lines.join("\n") + "\n");
+    world.run(&["gate", "--update-baseline"]).expect(0);
+    apart = joined.more(2, deb("git", 97, 1_000_000));
+    apart.write(&world, "app.tar");
+    let seen = world.run(&["gate", "--max-growth", "1%", "--format", "json"]).expect(1).json();
+    let rows = seen["targets"][0]["growth"]["instructions"].as_array().expect("rows").clone();
+    assert!(rows.iter().all(|row| row["kind"] != "base"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row["kind"] == "removed" && row["instruction"] == "RUN apt-get update"), "{rows:#?}");
 }
 
 #[test]

@@ -46,7 +46,8 @@ pub struct Args {
     /// Most bytes of the build context, after .dockerignore
     #[arg(long, value_name = "SIZE", value_parser = crate::terminal::parse_size, help_heading = "Budget")]
     max_context: Option<u64>,
-    /// Files that must not be there: a pattern as in .dockerignore, `setuid` or `secrets`
+    /// Files that must not be there: a pattern as in .dockerignore, `setuid` (of layers above the base), `base-setuid` or
+    /// `secrets`
     #[arg(long, value_name = "GLOB", help_heading = "Budget")]
     forbid: Vec<String>,
     /// A rule that must not find anything in the Dockerfile
@@ -97,11 +98,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let config = config::load(global.config.as_deref(), first)?;
     let folder = config.path.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.map_or_else(|| first.to_path_buf(), Path::to_path_buf);
+    named_once(&config)?;
     let targets = targets(&args, &config, &folder);
-    for rule in targets.iter().flat_map(|target| &target.limits.forbid_rules) {
-        if plimsoll_rules::find(rule).is_none() {
-            return Err(miette!(help = "`plimsoll rules` lists them", "failed to find the rule {rule}"));
-        }
+    for target in &targets {
+        checks::limits_are_known(&target.limits)?;
     }
     if targets.iter().any(|target| matches!(target.what, What::Folder { .. })) {
         place::enter()?;
@@ -112,16 +112,20 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         Baseline::Image(_) => Lock { version: 1, image: BTreeMap::new() },
     };
     let mut verdicts = Vec::new();
+    let mut copied = None;
     for target in &targets {
         let measured = measure(global, &args, &config, target)?;
         let before = if args.update_baseline { None } else { baseline.find(global, &target.name, &measured)? };
         if before.is_none() && target.limits.growth.is_some() && !args.update_baseline {
             return Err(miette!(
                 help = "`plimsoll gate --update-baseline` writes one; commit it",
-                "failed to judge the growth of {}: {} has nothing of it",
+                "failed to judge the growth of {}: {}",
                 target.name,
-                baseline.name()
+                baseline.lack()
             ));
+        }
+        if let (true, Baseline::File { path, .. }) = (args.update_baseline && !global.quiet, &baseline) {
+            copied = copied.or_else(|| baseline_in_image(target, &measured, path));
         }
         verdicts.push(judge(target, &measured, before.as_ref(), &baseline));
         lock.image.insert(target.name.clone(), measured.snapshot);
@@ -139,8 +143,55 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     crate::terminal::out!("{}", report::render(args.format, &report, global.color.stdout()));
     if args.update_baseline && !global.quiet {
         eprintln!("wrote {}", baseline.name());
+        if let Some((line, said)) = copied {
+            eprintln!("note: line {line} puts it into the image ({said}): add {} to .dockerignore", snapshot::NAME);
+        }
+    }
+    if !global.quiet && report.targets.iter().all(|verdict| verdict.checks.is_empty()) {
+        eprintln!("note: no limit is set: write [budget] into plimsoll.toml, or give --max-size and the like");
     }
     Ok(if report.passed { Exit::Clean } else { Exit::Findings })
+}
+
+/// Images of the configuration have names, by which the baseline knows them, and say in one way what they are.
+fn named_once(config: &Config) -> Result<()> {
+    let images = &config.budget.image;
+    for (at, image) in images.iter().enumerate() {
+        let (number, name) = (at + 1, &image.name);
+        if name.is_empty() {
+            let help = "give it a name = \"…\", by which reports and the baseline call it";
+            return Err(miette!(help = help, "failed to read [[budget.image]] number {number}: it has no name"));
+        }
+        if images[..at].iter().any(|other| other.name == *name) {
+            let help = "the baseline knows images by their names: give each its own";
+            return Err(miette!(help = help, "failed to read [[budget.image]]: two are named {name}"));
+        }
+        if image.image.is_some() && image.context.is_some() {
+            let help = "`image` is one that exists, `context` a folder to build: leave one out";
+            return Err(miette!(help = help, "failed to read [[budget.image]] {name}: it has both image and context"));
+        }
+    }
+    Ok(())
+}
+
+/// The line by which the baseline gets into the image itself, which then grows with it.
+fn baseline_in_image(target: &Target, measured: &Measured, lock: &Path) -> Option<(u32, String)> {
+    let dockerfile = measured.dockerfile.as_ref()?;
+    let context = match &target.what {
+        What::Folder { context, .. } => context.clone(),
+        What::Image { .. } => folder_of(&dockerfile.path),
+    };
+    let beside = folder_of(lock).canonicalize().ok()?;
+    let path = beside.strip_prefix(context.canonicalize().ok()?).ok()?.join(lock.file_name()?);
+    if opened(&context, Some(&dockerfile.path)).ok()?.leaves_out(&path) {
+        return None;
+    }
+    checks::taken_by(&dockerfile.text, path.to_str()?)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_path_buf()
 }
 
 fn targets(args: &Args, config: &Config, folder: &Path) -> Vec<Target> {
@@ -201,7 +252,8 @@ fn from_config(image: &config::budget::BudgetImage, folder: &Path, flags: &Limit
 fn measure(global: &Global, args: &Args, config: &Config, target: &Target) -> Result<Measured> {
     let (source, dockerfile, stage, context) = match &target.what {
         What::Image { reference, dockerfile, stage } => {
-            let source = image_source::open(global, reference, args.build.platform.as_deref())?;
+            let source = image_source::open(global, reference, args.build.platform.as_deref());
+            let source = source.map_err(|error| of_target(error, target, reference, config))?;
             (source, dockerfile.clone(), stage.clone(), None)
         }
         What::Folder { context, dockerfile, stage } => {
@@ -233,8 +285,28 @@ fn measure(global: &Global, args: &Args, config: &Config, target: &Target) -> Re
     Ok(Measured { report, found, snapshot, dockerfile })
 }
 
-/// The files of a context that the ignore file leaves in, by path from its root.
-fn sent(context: &Path, dockerfile: Option<&Path>) -> Result<BTreeMap<String, u64>> {
+/// Why an image could not be had, with what the configuration has to do with it.
+fn of_target(error: miette::Report, target: &Target, reference: &str, config: &Config) -> miette::Report {
+    let names = config.budget.image.iter().map(|image| image.name.as_str());
+    let help = if config.budget.image.iter().any(|image| image.name == target.name) {
+        let (toml, name) = (config.path.as_deref().map(files::shown).unwrap_or_default(), &target.name);
+        format!(
+            "{toml} has it as the image of `{name}`: build or save it first, or leave `image` out to have the folder built"
+        )
+    } else if let Some(near) = config::nearest(reference, names) {
+        format!("did you mean `{near}`, as plimsoll.toml calls it?")
+    } else {
+        return error;
+    };
+    let help = match error.help() {
+        Some(own) => format!("{own}\n{help}"),
+        None => help,
+    };
+    miette!(help = help, "{error}")
+}
+
+/// A context with the ignore file that holds for this Dockerfile.
+fn opened(context: &Path, dockerfile: Option<&Path>) -> Result<Context> {
     let beside = dockerfile.map(|path| {
         let mut name = path.as_os_str().to_owned();
         name.push(".dockerignore");
@@ -242,7 +314,12 @@ fn sent(context: &Path, dockerfile: Option<&Path>) -> Result<BTreeMap<String, u6
     });
     let ignore = beside.filter(|path| path.is_file()).unwrap_or_else(|| context.join(".dockerignore"));
     let text = std::fs::read_to_string(&ignore).ok();
-    let opened = Context::open(context, text.as_deref()).into_diagnostic()?;
+    Context::open(context, text.as_deref()).into_diagnostic()
+}
+
+/// The files of a context that the ignore file leaves in, by path from its root.
+fn sent(context: &Path, dockerfile: Option<&Path>) -> Result<BTreeMap<String, u64>> {
+    let opened = opened(context, dockerfile)?;
     let listing = opened.listing().into_diagnostic()?;
     let files = listing.entries().iter().filter(|entry| entry.size > 0 && !opened.leaves_out(Path::new(&entry.path)));
     Ok(files.map(|entry| (format!("/{}", entry.path), entry.size)).collect())
@@ -284,6 +361,20 @@ impl Baseline {
         match self {
             Self::File { path, .. } => files::shown(path),
             Self::Image(name) => name.clone(),
+        }
+    }
+
+    /// Why it cannot be compared with.
+    fn lack(&self) -> String {
+        match self {
+            Self::File { path, lock } if lock.is_empty() && !path.exists() => {
+                format!("there is no {}", files::shown(path))
+            }
+            Self::File { path, lock } if !lock.is_empty() => {
+                let known: Vec<&str> = lock.keys().map(String::as_str).collect();
+                format!("{} knows {} only", files::shown(path), known.join(", "))
+            }
+            _ => format!("{} has nothing of it", self.name()),
         }
     }
 

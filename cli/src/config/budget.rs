@@ -33,7 +33,7 @@ macro_rules! with_limits {
             #[serde(deserialize_with = "super::size")]
             #[schemars(with = "Option<String>")]
             pub max_context: Option<u64>,
-            /// Files that must not be there: patterns as in .dockerignore, `setuid`, `secrets`.
+            /// Files that must not be there: patterns as in .dockerignore, `setuid`, `base-setuid`, `secrets`.
             pub forbid: Vec<String>,
             /// Rules that must not find anything in the Dockerfile.
             pub forbid_rules: Vec<String>,
@@ -114,8 +114,13 @@ impl MaxGrowth {
 }
 
 fn growth<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<MaxGrowth>, D::Error> {
-    let text = Option::<String>::deserialize(input)?;
-    text.map(|text| MaxGrowth::parse(&text).map_err(serde::de::Error::custom)).transpose()
+    match Option::<toml::Value>::deserialize(input)? {
+        None => Ok(None),
+        Some(toml::Value::String(text)) => MaxGrowth::parse(&text).map(Some).map_err(serde::de::Error::custom),
+        Some(other) => {
+            Err(serde::de::Error::custom(format!("write it in quotes, with its unit: \"{other}MB\" or \"{other}%\"")))
+        }
+    }
 }
 
 /// What one image is held to.

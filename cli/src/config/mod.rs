@@ -235,8 +235,13 @@ pub struct Container {
 }
 
 fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
-    let text = Option::<String>::deserialize(input)?;
-    text.map(|text| crate::terminal::parse_size(&text).map_err(serde::de::Error::custom)).transpose()
+    match Option::<toml::Value>::deserialize(input)? {
+        None => Ok(None),
+        Some(toml::Value::String(text)) => {
+            crate::terminal::parse_size(&text).map(Some).map_err(serde::de::Error::custom)
+        }
+        Some(other) => Err(serde::de::Error::custom(format!("write a size with its unit, in quotes: \"{other}MB\""))),
+    }
 }
 
 fn time<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
@@ -405,7 +410,7 @@ pub fn parse(text: String, path: &Path) -> Result<Config> {
         let label = miette::LabeledSpan::new_primary_with_span(None, span);
         miette!(
             labels = vec![label],
-            help = "docs/configuration.md lists every key",
+            help = advice(error.message()),
             "failed to read {}: {}",
             path.display(),
             error.message()
@@ -420,6 +425,41 @@ pub fn parse(text: String, path: &Path) -> Result<Config> {
     Ok(config)
 }
 
+/// What a message of the parser asks for.
+fn advice(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let near = match (message.strip_prefix("unknown field"), quoted.split_first()) {
+        (Some(_), Some((wrong, known))) => nearest(wrong, known.iter().copied()),
+        _ => None,
+    };
+    let instead = match near {
+        Some(name) => format!("did you mean `{name}`? "),
+        None if message.contains("expected a sequence") => "write a list: [\"…\"]. ".to_owned(),
+        None if message.contains("expected usize") => "write a number without quotes. ".to_owned(),
+        None => String::new(),
+    };
+    format!("{instead}`plimsoll config schema` has every key, docs/configuration.md what it means")
+}
+
+/// The one of these names that a word is most likely a slip of.
+pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let far = |name: &str| {
+        // Levenshtein's distance, a row at a time.
+        let mut row: Vec<usize> = (0..=name.chars().count()).collect();
+        for (i, a) in word.chars().enumerate() {
+            let mut corner = std::mem::replace(&mut row[0], i + 1);
+            for (j, b) in name.chars().enumerate() {
+                let swapped = corner + usize::from(a != b);
+                corner = row[j + 1];
+                row[j + 1] = swapped.min(row[j] + 1).min(corner + 1);
+            }
+        }
+        row.last().copied().unwrap_or_default()
+    };
+    let within = 1 + word.chars().count() / 4;
+    names.into_iter().map(|name| (far(name), name)).filter(|(far, _)| *far <= within).min().map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,6 +472,15 @@ mod tests {
         assert_eq!(config.optimize.target_size, Some(1_000_000));
         assert!(toml::from_str::<Config>("[biuld]\n").is_err());
         assert!(toml::from_str::<Config>("[optimize]\ntarget-size = \"big\"\n").is_err());
+    }
+
+    #[test]
+    fn a_slip_is_told_what_was_meant() {
+        assert_eq!(nearest("max-sise", ["max-size", "max-layers"]), Some("max-size"));
+        assert_eq!(nearest("budgets", ["build", "budget"]), Some("budget"));
+        assert_eq!(nearest("probes", ["build", "budget"]), None);
+        let error = parse("[budget]\nmax-sise = \"1\"\n".to_owned(), Path::new(NAME)).unwrap_err();
+        assert!(error.help().unwrap().to_string().starts_with("did you mean `max-size`?"));
     }
 
     #[test]

@@ -104,7 +104,10 @@ fn sentence(growth: &Growth) -> Option<String> {
     let rows = growth::by_difference(growth);
     let same_way = |row: &&&crate::growth::Row| row.delta.signum() == growth.delta.signum() && row.kind != "context";
     let most = rows.iter().find(same_way)?;
-    Some(format!("{change}, of which {} is {}", size(most.delta.unsigned_abs()), growth::place(most, 100)))
+    let (bytes, place) = (size(most.delta.unsigned_abs()), growth::place(most, 100));
+    // Other lines may have gone the other way.
+    let whole = most.delta.unsigned_abs() <= growth.delta.unsigned_abs();
+    Some(if whole { format!("{change}, of which {bytes} is {place}") } else { format!("{change}: {bytes} is {place}") })
 }
 
 fn text(report: &Report, paint: Paint) -> String {

@@ -8,6 +8,7 @@ use crate::mend::Remedy;
 use crate::report::gate::{Check, signed};
 use crate::snapshot::Snapshot;
 use crate::terminal::size;
+use miette::{Result, miette};
 use plimsoll_analyzer::model::{Inputs, Model};
 use plimsoll_parser::dockerignore::Ignore;
 use plimsoll_parser::source::LineIndex;
@@ -59,13 +60,44 @@ pub(super) fn all(limits: &Limits, now: &Measured, before: Option<&Snapshot>) ->
     checks
 }
 
+/// What `forbid` takes beside patterns.
+const NAMED: [&str; 3] = ["setuid", "base-setuid", "secrets"];
+
+/// Whether the rules that must not fire exist, and what is forbidden can be.
+pub(super) fn limits_are_known(limits: &Limits) -> Result<()> {
+    for rule in &limits.forbid_rules {
+        if plimsoll_rules::find(rule).is_none() {
+            let ids = plimsoll_rules::metas().map(|meta| meta.id);
+            let help = match crate::config::nearest(rule, ids) {
+                Some(near) => format!("did you mean `{near}`? `plimsoll rules` lists them"),
+                None => "`plimsoll rules` lists them".to_owned(),
+            };
+            return Err(miette!(help = help, "failed to find the rule {rule}"));
+        }
+    }
+    for pattern in &limits.forbid {
+        // A slip of these would forbid a file of that name at the root, and let everything else through.
+        let slip = crate::config::nearest(pattern, NAMED).filter(|name| name != pattern);
+        if let Some(name) = slip {
+            let help = format!("did you mean `{name}`? A file of that name is written /{pattern}");
+            return Err(miette!(help = help, "failed to understand what is forbidden: `{pattern}`"));
+        }
+        if let Some(problem) = Ignore::parse(pattern.trim_start_matches('/')).1.first() {
+            let help = "patterns are written as in .dockerignore";
+            return Err(miette!(help = help, "failed to read the forbidden pattern `{pattern}`: {}", problem.message));
+        }
+    }
+    Ok(())
+}
+
 /// Files kept of those that must not be there.
 const KEPT: usize = 50;
 
 fn forbidden(pattern: &str, now: &Measured) -> Check {
     let report = &now.report;
     let mut details: Vec<String> = match pattern {
-        "setuid" => report.setuid.clone(),
+        "setuid" => setuid(now, false),
+        "base-setuid" => setuid(now, true),
         "secrets" => report.secrets.clone(),
         pattern => {
             let matcher = Ignore::parse(pattern.trim_start_matches('/')).0;
@@ -95,6 +127,17 @@ fn forbidden(pattern: &str, now: &Measured) -> Check {
         passed: found == 0,
         details,
     }
+}
+
+/// Programs that run with another user's rights: the base image's, or those that layers above it brought.
+fn setuid(now: &Measured, base: bool) -> Vec<String> {
+    let of_base = |path: &&String| {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let place = now.found.visible.binary_search_by(|file| (*file.path).cmp(path)).ok();
+        let file = place.and_then(|at| now.found.visible.get(at));
+        file.is_some_and(|file| file.layer < now.report.base.layers) == base
+    };
+    now.report.setuid.iter().filter(of_base).cloned().collect()
 }
 
 fn silent(rule: &str, now: &Measured) -> Check {
@@ -156,7 +199,7 @@ pub(super) fn context_row(before: &Snapshot, now: &Snapshot, dockerfile: Option<
 }
 
 /// The first COPY or ADD that takes this path of the context.
-fn taken_by(text: &str, path: &str) -> Option<(u32, String)> {
+pub(super) fn taken_by(text: &str, path: &str) -> Option<(u32, String)> {
     let file = plimsoll_parser::parse(text);
     let model = Model::new(&file, Inputs::default());
     let path = path.trim_matches('/');
