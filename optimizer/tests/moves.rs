@@ -431,3 +431,20 @@ fn folders_of_classes_stay_where_they_are_packed() {
     let step = apply("two-stage-java", &classes, &[]).expect("applies");
     assert!(step.files.dockerfile.contains("COPY --from=build /app/out /app/out"), "{}", step.files.dockerfile);
 }
+
+#[test]
+fn a_file_that_is_read_elsewhere_does_not_hold_the_sources() {
+    let file = "FROM debian:bookworm AS build\nCOPY . /src\nWORKDIR /src\nRUN make && make install\n\nFROM debian:bookworm\n\
+                COPY --from=build /usr/local /usr/local\nCOPY --from=build /src /src\nCMD [\"greeter\"]\n";
+    let reads = |path: &str| [("greeter.c", format!("fopen(\"{path}\", \"r\")")), ("words.txt", String::new())];
+    let with = |files: &[(&str, String)]| {
+        let context: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        apply("sources-behind", file, &context)
+    };
+    let step = with(&reads("/usr/local/share/words.txt")).expect("applies");
+    assert!(!step.files.dockerfile.contains("/src /src"), "{}", step.files.dockerfile);
+    for path in ["/src/words.txt", "words.txt", "./words.txt"] {
+        let refused = with(&reads(path)).expect_err("refuses");
+        assert!(refused.contains("words.txt is named in the sources"), "{path}: {refused}");
+    }
+}

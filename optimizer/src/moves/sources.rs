@@ -57,7 +57,8 @@ impl Move for SourcesBehind {
         }
         starts_none_of_them(&sheet, from, input, &gone)?;
         let ignore = input.files.dockerignore.as_deref().map(|text| Ignore::parse(text).0);
-        if let Some(read) = files_read(input, ignore.as_ref(), SOURCES).first() {
+        let roots: Vec<&str> = gone.iter().map(|(_, path)| path.trim_end_matches('/')).collect();
+        if let Some(read) = files_read(input, ignore.as_ref(), SOURCES, &roots).first() {
             return Err(NotApplicable::because(format!("{} is named in the sources", read.path)));
         }
         let edits: Vec<Edit> = gone.iter().map(|(index, _)| Edit::delete(what_goes(&sheet, *index))).collect();

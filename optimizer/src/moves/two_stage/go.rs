@@ -199,7 +199,13 @@ fn check_sources(input: &Input<'_>) -> Result<(), NotApplicable> {
 }
 
 /// The files of the context that the sources name in string literals: themselves, or by a directory above them.
-pub(crate) fn files_read<'l>(input: &Input<'l>, ignore: Option<&Ignore>, endings: &[&str]) -> Vec<&'l Entry> {
+/// Where the context lies in the image at `roots`, an absolute path counts only below one of these.
+pub(crate) fn files_read<'l>(
+    input: &Input<'l>,
+    ignore: Option<&Ignore>,
+    endings: &[&str],
+    roots: &[&str],
+) -> Vec<&'l Entry> {
     let is_source = |path: &str| endings.iter().any(|ending| path.ends_with(ending));
     let sources: Vec<String> = input
         .listing
@@ -215,6 +221,10 @@ pub(crate) fn files_read<'l>(input: &Input<'l>, ignore: Option<&Ignore>, endings
     }
     let named = |path: &str| {
         literals.iter().any(|literal| {
+            let below = |root: &&str| literal.strip_prefix(*root).is_some_and(|tail| tail.starts_with('/'));
+            if literal.starts_with('/') && !roots.is_empty() && !roots.iter().any(below) {
+                return false;
+            }
             let literal = literal.trim_start_matches('/').trim_end_matches(['/', '*']).trim_end_matches('/');
             !literal.is_empty()
                 && (literal == path
@@ -270,7 +280,7 @@ fn write(
     minimal: &str,
 ) -> Result<Step, NotApplicable> {
     let ignore = input.files.dockerignore.as_deref().map(|text| Ignore::parse(text).0);
-    let files = files_read(input, ignore.as_ref(), &[".go"]);
+    let files = files_read(input, ignore.as_ref(), &[".go"], &[]);
     let mut first = Draft::default();
     let mut last = Draft::default();
     let mut notes = Vec::new();
