@@ -1,7 +1,7 @@
 //! Options of the command line and of `plimsoll.toml` as the runtime's builder takes them, and its errors as people read them.
 
 use crate::Global;
-use crate::command::build_args::BuildArgs;
+use crate::command::build_args::{BuildArgs, read_host};
 use crate::config::Config;
 use crate::report::progress::Shown;
 use miette::{IntoDiagnostic, LabeledSpan, NamedSource, Report, Result, WrapErr, miette};
@@ -243,12 +243,7 @@ fn options(
         options.ssh.insert(id, socket);
     }
     for host in &args.add_host {
-        let (name, address) = host
-            .split_once(['=', ':'])
-            .ok_or_else(|| miette!(help = "write it as NAME:ADDRESS", "failed to read --add-host {host}"))?;
-        // Steps share the network of the host, so its own address reaches it.
-        let address = if address == "host-gateway" { "127.0.0.1" } else { address };
-        options.extra_hosts.push((name.to_owned(), address.to_owned()));
+        options.extra_hosts.push(read_host(host)?);
     }
     options.shm_size = args.shm_size;
     options.ulimits = args.ulimits()?;

@@ -37,11 +37,11 @@ pub fn open(global: &Global, name: &str, platform: Option<&str>) -> Result<Sourc
     }
     let store = crate::place::store(global)?;
     let image = match name.strip_prefix("registry:") {
-        Some(reference) => images::find_or_pull(global, &store, reference)?,
+        Some(reference) => images::find_or_pull(global, &store, reference, Some(&platform.to_string()))?,
         None if looks_like_a_path(name) => {
             return Err(miette!(help = "check the path", "failed to read {name}: no such file or folder"));
         }
-        None => images::find_or_pull(global, &store, name)?,
+        None => images::find_or_pull(global, &store, name, Some(&platform.to_string()))?,
     };
     Source::stored(&store, &image).map_err(|error| explain(&error))
 }

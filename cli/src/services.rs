@@ -145,7 +145,7 @@ fn image_of(
 ) -> Result<Option<Image>> {
     let folder = match (&service.image, &service.context) {
         (Some(_), Some(_)) => return Err(wrong(service, "it has both an image and a context; one of them is used")),
-        (Some(name), None) => return images::find_or_pull(global, store, name).map(Some),
+        (Some(name), None) => return images::find_or_pull(global, store, name, None).map(Some),
         (None, None) if service.dockerfile.is_some() => return Err(wrong(service, "a dockerfile needs a context")),
         (None, None) => return Ok(None),
         (None, Some(folder)) => config.folder().join(folder),

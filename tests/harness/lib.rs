@@ -7,6 +7,7 @@ mod command;
 mod git;
 mod needs;
 mod net;
+mod registry;
 mod world;
 
 pub use account::Account;
@@ -15,6 +16,7 @@ pub use command::{Outcome, binary};
 pub use git::{GitServer, git};
 pub use needs::{skipped, subordinate_ids, tool, user_namespaces};
 pub use net::network;
+pub use registry::Registry;
 pub use world::World;
 
 use std::path::{Path, PathBuf};

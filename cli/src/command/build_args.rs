@@ -138,3 +138,18 @@ pub fn read_ulimit(spec: &str) -> Result<Ulimit> {
         miette!(help = "write it as nofile=1024 or nofile=1024:2048", "failed to read --ulimit {spec}: {why}")
     })
 }
+
+/// `NAME:ADDRESS` or `NAME=ADDRESS`
+pub fn read_host(spec: &str) -> Result<(String, String)> {
+    let wrong = |why: &str| miette!(help = "write it as NAME:ADDRESS", "failed to read --add-host {spec}: {why}");
+    let (name, address) = spec.split_once(['=', ':']).ok_or_else(|| wrong("no address"))?;
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return Err(wrong("no name"));
+    }
+    // The network is the host's, so its own address reaches it.
+    let address = if address == "host-gateway" { "127.0.0.1" } else { address.trim_matches(['[', ']']) };
+    if address.parse::<std::net::IpAddr>().is_err() {
+        return Err(wrong(&format!("`{address}` is no address")));
+    }
+    Ok((name.to_owned(), address.to_owned()))
+}

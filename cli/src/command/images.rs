@@ -9,6 +9,7 @@ use plimsoll_runtime::digest::Digest;
 use plimsoll_runtime::export::{self, ExportOptions, Format as ExportFormat, Loaded, Named};
 use plimsoll_runtime::image::{Image, Platform};
 use plimsoll_runtime::layer::Compression;
+use plimsoll_runtime::reference::Reference;
 use plimsoll_runtime::registry::{self, PullOptions, PushOptions, RegistryError};
 use plimsoll_runtime::store::{PruneOptions, Store};
 use serde::Serialize;
@@ -37,6 +38,15 @@ pub struct ImagesArgs {
     /// Only digests
     #[arg(long, conflicts_with = "format")]
     digests: bool,
+    /// All of them; they always are
+    #[arg(short, long, hide = true)]
+    all: bool,
+    /// Do not shorten IDs
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only the images of this name, with any tag or with one
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -75,16 +85,22 @@ pub struct TagArgs {
 /// Remove names of images; `prune` then frees the space
 #[derive(clap::Args, Debug)]
 pub struct RmArgs {
-    /// References
+    /// References or IDs
     #[arg(required = true)]
     images: Vec<String>,
+    /// An ID takes all names of its image away
+    #[arg(short, long)]
+    force: bool,
+    #[arg(long, hide = true)]
+    no_prune: bool,
 }
 
 /// Write images to an archive or layout that other tools read
 #[derive(clap::Args, Debug)]
 pub struct SaveArgs {
-    /// Reference
-    image: String,
+    /// References
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
     /// File, or folder for the oci layout; `-` is standard output
     #[arg(short, long, value_name = "PATH", default_value = "-")]
     output: PathBuf,
@@ -137,9 +153,15 @@ pub struct LoadArgs {
 /// Free space: layers, blobs and cache entries that no image needs
 #[derive(clap::Args, Debug)]
 pub struct PruneArgs {
-    /// Forget results of earlier builds too
-    #[arg(long)]
+    /// Forget results of earlier builds too. Images that have a name stay: `rm` takes names away
+    #[arg(short, long)]
     all: bool,
+    /// Accepted for docker's sake: nothing is ever asked
+    #[arg(short, long, hide = true)]
+    force: bool,
+    /// Accepted for docker's sake: no volumes are kept
+    #[arg(long, hide = true)]
+    volumes: bool,
     /// Forget results of earlier builds older than this, such as 48h
     #[arg(long, value_name = "TIME", value_parser = crate::config::parse_duration)]
     older_than: Option<Duration>,
@@ -219,7 +241,24 @@ pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
         return verify(global, args);
     }
     let store = place::store(global)?;
-    let listed = list(&store)?;
+    let mut listed = list(&store)?;
+    if let Some(wanted) = &args.name {
+        let named = |reference: &str| {
+            let own = familiar(reference);
+            own == *wanted || reference == wanted || own.rsplit_once(':').is_some_and(|(name, _)| name == wanted)
+        };
+        listed.retain(|image| image.reference.as_deref().is_some_and(named));
+    }
+    let short = |id: &str| match args.no_trunc {
+        true => id.to_owned(),
+        false => id.trim_start_matches("sha256:").get(..12).unwrap_or_default().to_owned(),
+    };
+    if global.quiet && args.format == Format::Text && !args.digests {
+        for image in &listed {
+            outln!("{}", short(&image.id));
+        }
+        return Ok(Exit::Clean);
+    }
     if args.digests {
         for image in listed {
             outln!("{}", image.digest);
@@ -236,8 +275,7 @@ pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
     let heading = format!("{:width$}  {:12}  {:14}  {:>6}  {:>9}", "IMAGE", "ID", "PLATFORM", "LAYERS", "SIZE");
     outln!("{}", paint.bold(heading));
     for image in &listed {
-        let id = image.id.trim_start_matches("sha256:").get(..12).unwrap_or_default();
-        let name = name(image);
+        let (id, name) = (short(&image.id), name(image));
         outln!("{name:width$}  {id:12}  {:14}  {:>6}  {:>9}", image.platform, image.layers, terminal::size(image.size));
     }
     Ok(Exit::Clean)
@@ -257,9 +295,14 @@ pub fn tag(global: &Global, args: TagArgs) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// The image of this reference, or an error that says what is there.
+/// The image of this reference or ID, or an error that says what is there.
 pub fn find(store: &Store, reference: &str) -> Result<Image> {
-    if let Some(image) = store.resolve(reference).into_diagnostic()? {
+    find_for(store, reference, None)
+}
+
+/// The same of this platform.
+pub fn find_for(store: &Store, reference: &str, platform: Option<&str>) -> Result<Image> {
+    if let Some(image) = present(store, reference, platform)? {
         return Ok(image);
     }
     let known: Vec<String> =
@@ -272,22 +315,76 @@ pub fn find(store: &Store, reference: &str) -> Result<Image> {
     Err(miette!(help = help, "failed to find the image {reference} in the store"))
 }
 
-/// The image of this reference; one that is not in the store is fetched.
-pub fn find_or_pull(global: &Global, store: &Store, reference: &str) -> Result<Image> {
-    if let Some(image) = store.resolve(reference).into_diagnostic()? {
-        return Ok(image);
+/// The image of this reference or ID; one that is not in the store is fetched.
+pub fn find_or_pull(global: &Global, store: &Store, reference: &str, platform: Option<&str>) -> Result<Image> {
+    match present(store, reference, platform)? {
+        Some(image) => Ok(image),
+        None => fetch(global, store, reference, platform),
     }
-    fetch(global, store, reference, None)
+}
+
+fn read_platform(text: Option<&str>) -> Result<Platform> {
+    let Some(text) = text else { return Ok(Platform::host()) };
+    Platform::parse(text)
+        .ok_or_else(|| miette!(help = "write it as linux/arm64", "failed to read --platform {text}: it is none"))
+}
+
+fn present(store: &Store, reference: &str, platform: Option<&str>) -> Result<Option<Image>> {
+    let platform = read_platform(platform)?;
+    let id = reference.strip_prefix("sha256:").unwrap_or(reference);
+    let is_id = (4..=64).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if !reference.starts_with("sha256:")
+        && let Some(image) = store.resolve_for(reference, &platform).into_diagnostic()?
+    {
+        return Ok(Some(image));
+    }
+    if is_id { by_id(store, id) } else { Ok(None) }
+}
+
+/// The one image whose ID, or whose manifest's digest, begins with this.
+fn by_id(store: &Store, start: &str) -> Result<Option<Image>> {
+    let mut found: Option<Image> = None;
+    for tagged in store.list().into_diagnostic()? {
+        let image = store.image(&tagged.manifest).into_diagnostic()?;
+        if !image.config_digest.hex().starts_with(start) && !image.manifest.hex().starts_with(start) {
+            continue;
+        }
+        if found.as_ref().is_some_and(|other| other.manifest != image.manifest) {
+            return Err(miette!(
+                help = "write more of the ID",
+                "failed to find the image {start}: several IDs begin so"
+            ));
+        }
+        found = Some(image);
+    }
+    Ok(found)
 }
 
 /// `plimsoll rm`
 pub fn rm(global: &Global, args: RmArgs) -> Result<Exit> {
     let store = place::store(global)?;
     let mut exit = Exit::Clean;
-    for image in &args.images {
-        if !store.untag(image).into_diagnostic()? {
-            eprintln!("failed to remove {image}: no such image");
+    for name in &args.images {
+        if store.untag(name).into_diagnostic()? {
+            outln!("Untagged: {}", Reference::parse(name).map_or_else(|_| name.clone(), |name| name.familiar()));
+            continue;
+        }
+        let Some(image) = present(&store, name, None)? else {
+            eprintln!("failed to remove {name}: no such image");
             exit = Exit::Failed;
+            continue;
+        };
+        let names = store.list().into_diagnostic()?.into_iter().filter(|tagged| tagged.manifest == image.manifest);
+        let names: Vec<String> = names.filter_map(|tagged| tagged.reference).collect();
+        if names.len() > 1 && !args.force {
+            let names: Vec<String> = names.iter().map(|name| familiar(name)).collect();
+            eprintln!("failed to remove {name}: it has several names, {}; --force takes all of them", names.join(", "));
+            exit = Exit::Failed;
+            continue;
+        }
+        for name in names {
+            store.untag(&name).into_diagnostic()?;
+            outln!("Untagged: {}", familiar(&name));
         }
     }
     Ok(exit)
@@ -320,7 +417,7 @@ pub fn prune(global: &Global, args: PruneArgs) -> Result<Exit> {
 /// `plimsoll save`
 pub fn save(global: &Global, args: SaveArgs) -> Result<Exit> {
     let store = place::store(global)?;
-    let image = find(&store, &args.image)?;
+    let found = args.images.iter().map(|name| find(&store, name)).collect::<Result<Vec<_>>>()?;
     let format = match args.format {
         SaveFormat::DockerArchive => ExportFormat::DockerArchive,
         SaveFormat::OciArchive => ExportFormat::OciArchive,
@@ -333,7 +430,16 @@ pub fn save(global: &Global, args: SaveArgs) -> Result<Exit> {
         ));
     }
     let options = ExportOptions { format, compression: args.compression.map(SaveCompression::kind), level: None };
-    let images = [Named { image: &image, references: vec![args.image.clone()] }];
+    // An ID is no name, and an image that is asked for by several is written once.
+    let mut images: Vec<Named<'_>> = Vec::new();
+    for (image, name) in found.iter().zip(&args.images) {
+        let is_name = store.resolve(name).is_ok_and(|named| named.is_some());
+        let name = is_name.then(|| name.clone());
+        match images.iter_mut().find(|known| known.image.manifest == image.manifest) {
+            Some(known) => known.references.extend(name),
+            None => images.push(Named { image, references: name.into_iter().collect() }),
+        }
+    }
     super::build::write_images(&store, &images, &options, &args.output)?;
     Ok(Exit::Clean)
 }
@@ -369,12 +475,9 @@ pub fn pull(global: &Global, args: PullArgs) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn fetch(global: &Global, store: &Store, reference: &str, platform: Option<&str>) -> Result<Image> {
-    let mut options = PullOptions::default();
-    if let Some(platform) = platform {
-        options.platform = Platform::parse(platform)
-            .ok_or_else(|| miette!(help = "write it as linux/arm64", "failed to read --platform {platform}"))?;
-    }
+/// Fetches the image of this reference.
+pub fn fetch(global: &Global, store: &Store, reference: &str, platform: Option<&str>) -> Result<Image> {
+    let options = PullOptions { platform: read_platform(platform)?, ..PullOptions::default() };
     let moving = Moving::new(global, &format!("pulling {reference}"));
     registry::pull(reference, store, &options, &moving).map_err(|error| explain(&error))
 }

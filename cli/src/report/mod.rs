@@ -1,6 +1,7 @@
 //! One file for each kind of report. Output types live here, so that the model can move and the output stay.
 
 pub mod compare;
+pub mod docker;
 pub mod finding;
 pub mod gate;
 pub mod growth;
@@ -12,6 +13,7 @@ pub mod markdown;
 pub mod progress;
 pub mod source;
 pub mod syntax;
+pub mod template;
 pub mod treemap;
 
 /// How a report about images is written.

@@ -165,7 +165,8 @@ impl Member {
 
     fn stop_signal(&self) -> Signal {
         let name = self.config.stop_signal.as_deref().unwrap_or("SIGTERM");
-        signal_named(name).unwrap_or(Signal::SIGTERM)
+        let number = exec::signal_named(name);
+        number.and_then(|number| Signal::try_from(number).ok()).unwrap_or(Signal::SIGTERM)
     }
 
     /// The image's volumes and those asked for.
@@ -321,27 +322,4 @@ fn make_directory(root: &Path, path: &str) -> Result<(), ProbeError> {
     }
     let made = DirBuilder::new().recursive(true).mode(0o755).create(&place);
     made.map_err(|source| ProbeError::Io { what: format!("make the volume {path}"), source })
-}
-
-/// `SIGTERM`, `TERM` or `15`.
-fn signal_named(name: &str) -> Option<Signal> {
-    if let Ok(number) = name.parse::<i32>() {
-        return Signal::try_from(number).ok();
-    }
-    let name = name.to_ascii_uppercase();
-    let full = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
-    full.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_signals() {
-        for name in ["SIGINT", "INT", "int", "2"] {
-            assert_eq!(signal_named(name), Some(Signal::SIGINT));
-        }
-        assert_eq!(signal_named("NOSUCH"), None);
-    }
 }

@@ -39,9 +39,9 @@ pub use forward::Forwarder;
 pub use init::init_if_asked;
 pub use network::{NetworkError, Switch};
 pub use process::{EtcFiles, Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
-pub use stop::Stop;
+pub use stop::{Stop, signal_named};
 pub use ulimit::Ulimit;
-pub use user::{User, UserError, lookup as lookup_user};
+pub use user::{User, UserError, lookup as lookup_user, lookup_group};
 
 /// `PATH` of a process whose environment has none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

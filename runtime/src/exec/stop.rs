@@ -5,6 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::libc;
+use nix::sys::signal::Signal;
 
 use super::sys;
 
@@ -64,5 +65,28 @@ impl Stop {
 impl Drop for Watched {
     fn drop(&mut self) {
         self.stop.state().watched.remove(&self.number);
+    }
+}
+
+/// `SIGTERM`, `TERM` or `15`, as a number.
+pub fn signal_named(name: &str) -> Option<i32> {
+    if let Ok(number) = name.parse::<i32>() {
+        return Signal::try_from(number).ok().map(|signal| signal as i32);
+    }
+    let name = name.to_ascii_uppercase();
+    let full = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
+    full.parse::<Signal>().ok().map(|signal| signal as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_signals() {
+        for name in ["SIGINT", "INT", "int", "2"] {
+            assert_eq!(signal_named(name), Some(libc::SIGINT));
+        }
+        assert_eq!(signal_named("NOSUCH"), None);
     }
 }

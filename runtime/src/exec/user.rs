@@ -123,6 +123,20 @@ pub fn lookup(root: &Path, spec: &str) -> Result<User, UserError> {
     Ok(found)
 }
 
+/// The ID of a group by name or number. The group file is read inside the root.
+pub fn lookup_group(root: &Path, group: &str) -> Result<u32, UserError> {
+    if let Some(number) = id(group)? {
+        return Ok(number);
+    }
+    let groups = read_inside(root, "/etc/group")?;
+    let entry = groups.lines().filter_map(group_entry).find(|entry| entry.name == group);
+    entry.map(|entry| entry.gid).ok_or_else(|| UserError::Unknown {
+        what: "group",
+        name: group.to_owned(),
+        file: "/etc/group".into(),
+    })
+}
+
 /// A number, or `None` for a name.
 fn id(text: &str) -> Result<Option<u32>, UserError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -73,6 +73,12 @@ impl Registry {
         })
     }
 
+    /// The same for somebody else.
+    pub(super) fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
     pub(super) fn reference(&self) -> &Reference {
         &self.reference
     }

@@ -81,6 +81,22 @@ pub enum RegistryError {
         /// Why not.
         reason: String,
     },
+    /// Name or password are not taken.
+    #[error("log in to {registry}: it does not take this name and password{detail}")]
+    Login {
+        /// Host.
+        registry: String,
+        /// What it said, after a colon, or nothing.
+        detail: String,
+    },
+    /// The file of credentials.
+    #[error("keep credentials in {}: {reason}", path.display())]
+    Keep {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The reference.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -106,8 +122,10 @@ impl RegistryError {
                 Some("check the name and tag; a private repository may hide from whoever is not logged in".to_owned())
             }
             RegistryError::Denied { registry, .. } => Some(format!(
-                "log in with `docker login {registry}` or `podman login {registry}`: their credentials are used"
+                "log in with `plimsoll login {registry}`; credentials of docker and podman are used too"
             )),
+            RegistryError::Login { .. } => Some("many registries want a token in place of the password".to_owned()),
+            RegistryError::Keep { .. } => Some("mend the file, or name another with REGISTRY_AUTH_FILE".to_owned()),
             RegistryError::Platform { .. } => Some("choose one of them with --platform".to_owned()),
             RegistryError::Store(error) => error.help(),
             RegistryError::Export(error) => error.help(),

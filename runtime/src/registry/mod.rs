@@ -6,6 +6,7 @@ mod auth;
 mod client;
 mod credentials;
 mod error;
+mod login;
 mod pull;
 mod push;
 
@@ -13,6 +14,7 @@ use crate::digest::Digest;
 
 pub use client::Registry;
 pub use error::RegistryError;
+pub use login::{Keeper, login, logout};
 pub use pull::{PullOptions, exists, pull, pull_unnamed};
 pub use push::{PushOptions, Pushed, push};
 

@@ -17,6 +17,7 @@ mod error;
 mod index;
 mod prune;
 mod scratch;
+mod usage;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -38,6 +39,7 @@ pub use index::Tagged;
 pub use prune::{Problem, PruneOptions, Pruned, Verified};
 pub use scratch::Scratch;
 pub(crate) use scratch::{remove_tree, remove_tree_at};
+pub use usage::{Share, Usage};
 
 /// The largest manifest, index or configuration that is read.
 const MAX_JSON: u64 = 16 << 20;

@@ -76,9 +76,19 @@ impl std::fmt::Display for Problem {
 
 /// Everything images and cache entries refer to.
 #[derive(Default)]
-struct Reachable {
-    digests: HashSet<Digest>,
-    chains: HashSet<Digest>,
+pub(super) struct Reachable {
+    pub(super) digests: HashSet<Digest>,
+    pub(super) chains: HashSet<Digest>,
+}
+
+impl Reachable {
+    /// Whatever a result of a step names.
+    pub(super) fn note(&mut self, value: &Value) {
+        let mut named = BTreeSet::new();
+        digests_in(value, &mut named);
+        self.digests.extend(&named);
+        self.chains.extend(&named);
+    }
 }
 
 impl Store {
@@ -178,7 +188,7 @@ impl Store {
     }
 
     /// Follows indexes and manifests. What does not read refers to nothing.
-    fn reach(&self, digest: &Digest, reachable: &mut Reachable, depth: usize) {
+    pub(super) fn reach(&self, digest: &Digest, reachable: &mut Reachable, depth: usize) {
         if depth > 8 || !reachable.digests.insert(*digest) {
             return;
         }
@@ -217,12 +227,7 @@ impl Store {
             let old = options.cache_older_than.is_some_and(|limit| age().is_some_and(|age| age > limit));
             let value = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
             match value {
-                Some(value) if !options.cache && !old => {
-                    let mut named = BTreeSet::new();
-                    digests_in(&value, &mut named);
-                    reachable.digests.extend(&named);
-                    reachable.chains.extend(&named);
-                }
+                Some(value) if !options.cache && !old => reachable.note(&value),
                 _ => {
                     fs::remove_file(&path).map_err(io_error("remove", &path))?;
                     pruned.cache_entries += 1;
@@ -267,7 +272,7 @@ fn digests_in(value: &Value, found: &mut BTreeSet<Digest>) {
     }
 }
 
-fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub(super) fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -281,6 +286,6 @@ fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(paths)
 }
 
-fn name_of(path: &Path) -> Option<&str> {
+pub(super) fn name_of(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }

@@ -1,22 +1,33 @@
 //! `plimsoll run`
 
-use crate::command::images;
+mod foreign;
+mod mounts;
+
+use crate::command::{build_args, images};
 use crate::exit::Exit;
 use crate::{Global, place, terminal};
-use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
-use plimsoll_runtime::exec::{self, EtcFiles, Forwarder, Input, Limits, Mount, Network, Output, Process};
+use foreign::Foreign;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use plimsoll_runtime::exec::{
+    self, Capabilities, EtcFiles, Forwarder, Input, Limits, Network, Output, Process, Seccomp, Security,
+};
 use plimsoll_runtime::image::Image;
 use plimsoll_runtime::snapshot::{Point, Snapshots};
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Run an image's program
 ///
 /// The flags are docker run's. The container is gone when its program ends, as with --rm. Exit code: the program's own;
 /// 125 when plimsoll could not start it, 126 and 127 when the program could not be run or found.
 #[derive(clap::Args, Debug)]
+#[command(disable_help_flag = true)]
 pub struct Args {
+    /// Print help
+    #[arg(long, action = clap::ArgAction::HelpLong)]
+    help: Option<bool>,
     /// Set a variable; NAME alone takes it from the environment
     #[arg(short, long = "env", value_name = "NAME[=VALUE]")]
     env: Vec<String>,
@@ -26,8 +37,11 @@ pub struct Args {
     /// Show a file or folder of the host: HOST:CONTAINER[:ro]
     #[arg(short, long = "volume", value_name = "HOST:CONTAINER[:ro]")]
     volumes: Vec<String>,
-    /// An empty folder in memory
-    #[arg(long, value_name = "PATH")]
+    /// The same in words: type=bind,src=HOST,dst=CONTAINER[,readonly] or type=tmpfs,dst=CONTAINER[,tmpfs-size=SIZE]
+    #[arg(long = "mount", value_name = "SPEC")]
+    mounts: Vec<String>,
+    /// An empty folder in memory, such as /run:size=64m,mode=755
+    #[arg(long, value_name = "PATH[:OPTIONS]")]
     tmpfs: Vec<String>,
     /// Working directory
     #[arg(short, long, value_name = "DIR")]
@@ -35,7 +49,10 @@ pub struct Args {
     /// User or ID, with a group after a colon
     #[arg(short, long, value_name = "USER[:GROUP]")]
     user: Option<String>,
-    /// Replace the image's entrypoint
+    /// A further group of the user, by name or ID
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
+    /// Replace the image's entrypoint; an empty one takes it away
     #[arg(long, value_name = "COMMAND")]
     entrypoint: Option<String>,
     /// Network: host, or none [default: host; with -p one of the container's own]
@@ -47,11 +64,44 @@ pub struct Args {
     /// Limit of CPUs, such as 1.5
     #[arg(long, value_name = "NUMBER")]
     cpus: Option<f64>,
-    /// Limit of processes
-    #[arg(long, value_name = "NUMBER")]
-    pids_limit: Option<u64>,
-    /// Host name inside
+    /// Limit of processes; -1 is none
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pids_limit: Option<i64>,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "SIZE", value_parser = terminal::parse_ram)]
+    shm_size: Option<u64>,
+    /// A limit of the program, NAME=SOFT[:HARD]
+    #[arg(long = "ulimit", value_name = "SPEC")]
+    ulimits: Vec<String>,
+    /// Another line of /etc/hosts, NAME:ADDRESS
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    add_host: Vec<String>,
+    /// A capability more, such as NET_ADMIN or ALL
     #[arg(long, value_name = "NAME")]
+    cap_add: Vec<String>,
+    /// A capability less; ALL takes those away that docker leaves
+    #[arg(long, value_name = "NAME")]
+    cap_drop: Vec<String>,
+    /// no-new-privileges, seccomp=unconfined or systempaths=unconfined
+    #[arg(long, value_name = "WHAT")]
+    security_opt: Vec<String>,
+    /// All capabilities, no filter of system calls, nothing masked; devices of the host are not shown even so
+    #[arg(long)]
+    privileged: bool,
+    /// What becomes of a SIGTERM that reaches plimsoll [default: the same]
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+    /// Seconds from a SIGTERM until the program is killed [default: it may take as long as it wants]
+    #[arg(long, value_name = "SECONDS")]
+    stop_timeout: Option<u64>,
+    /// When the image is fetched
+    #[arg(long, value_enum, default_value = "missing")]
+    pull: Pull,
+    /// Platform of the image, os/arch[/variant]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Host name inside
+    #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
     /// What the container is called; also its host name unless that is given
     #[arg(long, value_name = "NAME")]
@@ -74,9 +124,22 @@ pub struct Args {
     /// Accepted for docker's sake: containers are always removed
     #[arg(long)]
     rm: bool,
+    #[command(flatten)]
+    foreign: Foreign,
     /// Reference of an image (one that is not in the store is pulled), then what is run instead of its command
     #[arg(value_names = ["IMAGE", "COMMAND"], required = true, trailing_var_arg = true)]
     words: Vec<String>,
+}
+
+/// When the image is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Pull {
+    /// When it is not in the store
+    Missing,
+    /// In any case
+    Always,
+    /// Never
+    Never,
 }
 
 impl Args {
@@ -109,9 +172,15 @@ const POINTS: [Point<'static>; 6] = [
 ];
 
 fn start(global: &Global, args: &Args) -> Result<Exit> {
+    args.foreign.refuse()?;
     let store = place::store(global)?;
     let (name, _) = args.words();
-    let image = images::find_or_pull(global, &store, name)?;
+    let platform = args.platform.as_deref();
+    let image = match args.pull {
+        Pull::Missing => images::find_or_pull(global, &store, name, platform)?,
+        Pull::Always => images::fetch(global, &store, name, platform)?,
+        Pull::Never => images::find_for(&store, name, platform)?,
+    };
     let snapshots = Snapshots::new(&store).into_diagnostic()?.one_at_a_time();
     let active =
         snapshots.prepare_with(&image.layers, &POINTS).into_diagnostic().wrap_err("failed to mount the image")?;
@@ -128,21 +197,30 @@ fn start(global: &Global, args: &Args) -> Result<Exit> {
             return Ok(Exit::Process(u8::try_from(error.exit_code()).unwrap_or(125)));
         }
     };
-    forward_signals(&container)?;
+    forward_signals(&container, args)?;
     let mut forwarders = Vec::new();
     for (address, port) in ports {
-        let forwarder = Forwarder::start(&container, address, port).map_err(|error| {
-            miette!(help = "pick another port, or stop what listens there", "failed to listen on {address}: {error}")
-        })?;
-        forwarders.push(forwarder);
+        match Forwarder::start(&container, address, port) {
+            Ok(forwarder) => forwarders.push(forwarder),
+            // A program that has ended already is reached by nobody.
+            Err(_) if container.wait_timeout(Duration::ZERO).is_ok_and(|ended| ended.is_some()) => break,
+            Err(error) => {
+                return Err(miette!(
+                    help = "pick another port, or stop what listens there",
+                    "failed to listen on {address}: {error}"
+                ));
+            }
+        }
     }
     let outcome = container.attach().map_err(|error| miette!("{error}"))?;
     Ok(Exit::Process(u8::try_from(outcome.status.code()).unwrap_or(255)))
 }
 
 /// Signals for this process go to the container's.
-fn forward_signals(container: &exec::Container) -> Result<()> {
+fn forward_signals(container: &exec::Container, args: &Args) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    let stop = args.stop_signal.as_deref().map(read_signal).transpose()?.unwrap_or(SIGTERM);
+    let patience = args.stop_timeout.map(Duration::from_secs);
     let handle = container.signals().map_err(|error| miette!("{error}"))?;
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])
         .into_diagnostic()
@@ -150,7 +228,11 @@ fn forward_signals(container: &exec::Container) -> Result<()> {
     std::thread::spawn(move || {
         for signal in signals.forever() {
             // A program that has just ended needs no signal any more.
-            let _ = handle.send(signal);
+            let _ = handle.send(if signal == SIGTERM { stop } else { signal });
+            if let (SIGTERM, Some(patience)) = (signal, patience) {
+                std::thread::sleep(patience);
+                let _ = handle.send(signal_hook::consts::SIGKILL);
+            }
         }
     });
     Ok(())
@@ -173,7 +255,7 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
         return Err(miette!(help = "name one after the image", "failed to run {name}: it has no command"));
     }
     let mut process = Process::new(root, words);
-    let user = exec::lookup_user(root, args.user.as_deref().unwrap_or(&config.user))
+    let mut user = exec::lookup_user(root, args.user.as_deref().unwrap_or(&config.user))
         .map_err(|error| miette!(help = "numbers always work", "{error}"))?;
     process.env =
         config.env.iter().filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
@@ -194,6 +276,11 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
     if process.env_value("HOME").is_none() {
         process.set_env("HOME", user.home.clone());
     }
+    for group in &args.group_add {
+        let group =
+            exec::lookup_group(root, group).map_err(|error| miette!(help = "numbers always work", "{error}"))?;
+        user.groups.push(group);
+    }
     process.user = user;
     process.hostname = hostname;
     process.cwd = args.workdir.clone().unwrap_or_else(|| config.working_dir.clone());
@@ -208,19 +295,93 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
     };
     process.etc_files = EtcFiles::Run;
     for volume in &args.volumes {
-        process.mounts.push(read_volume(volume)?);
+        process.mounts.push(mounts::volume(volume)?);
     }
-    for path in &args.tmpfs {
-        process.mounts.push(Mount::tmpfs(path.split(':').next().unwrap_or(path), None));
+    for spec in &args.mounts {
+        process.mounts.push(mounts::mount(spec)?);
     }
+    for spec in &args.tmpfs {
+        process.mounts.push(mounts::tmpfs(spec)?);
+    }
+    for spec in &args.add_host {
+        let (name, address) = build_args::read_host(spec)?;
+        process.extra_hosts.push((address, name));
+    }
+    process.shm_size = args.shm_size;
+    process.ulimits = args.ulimits.iter().map(|spec| build_args::read_ulimit(spec)).collect::<Result<_>>()?;
+    secure(args, &mut process)?;
     process.stdin = if args.interactive || std::io::stdin().is_terminal() { Input::Inherit } else { Input::Null };
     process.stdout = Output::Inherit;
     process.stderr = Output::Inherit;
     process.terminal = args.tty;
     process.read_only = args.read_only;
     process.init = args.init;
-    process.limits = Limits { memory: args.memory, cpus: args.cpus, pids: args.pids_limit, time: None };
+    process.limits = Limits {
+        memory: args.memory,
+        cpus: args.cpus,
+        pids: args.pids_limit.and_then(|most| u64::try_from(most).ok()),
+        time: None,
+    };
     Ok(process)
+}
+
+/// Capabilities and filters: docker's, and what the command line changes.
+fn secure(args: &Args, process: &mut Process) -> Result<()> {
+    if args.privileged {
+        process.capabilities = Capabilities::ALL;
+        process.seccomp = Seccomp::Unconfined;
+        process.security = Security::Insecure;
+    }
+    let unknown = |flag: &str, name: &str| {
+        miette!(
+            help = "capabilities are called as in capabilities(7): NET_ADMIN, or ALL",
+            "failed to read --{flag} {name}: no such capability"
+        )
+    };
+    let is_all = |name: &&String| name.eq_ignore_ascii_case("all");
+    // As docker reads them: ALL first, single ones then.
+    let ordered = |names: &[String]| {
+        let (all, single): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| is_all(&name));
+        all.into_iter().chain(single).collect::<Vec<_>>()
+    };
+    let (added, dropped) = (ordered(&args.cap_add), ordered(&args.cap_drop));
+    for (flag, names, add) in [("cap-drop", &dropped, false), ("cap-add", &added, true)] {
+        for name in names {
+            let set = process.capabilities;
+            let changed = if add { set.with(name) } else { set.without(name) };
+            process.capabilities = changed.ok_or_else(|| unknown(flag, name))?;
+        }
+    }
+    if added.iter().any(|name| is_all(&name)) {
+        for name in dropped.iter().filter(|name| !is_all(name)) {
+            process.capabilities = process.capabilities.without(name).ok_or_else(|| unknown("cap-drop", name))?;
+        }
+    }
+    for option in &args.security_opt {
+        let (name, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
+        match (name, value) {
+            ("no-new-privileges", "" | "true") => process.no_new_privileges = true,
+            ("no-new-privileges", "false") => process.no_new_privileges = false,
+            ("seccomp", "unconfined") => process.seccomp = Seccomp::Unconfined,
+            ("seccomp", "builtin") => process.seccomp = Seccomp::Default,
+            ("systempaths", "unconfined") => process.security = Security::Insecure,
+            // There are no such profiles and labels here to begin with.
+            ("apparmor", "unconfined") | ("label", "disable") => {}
+            _ => {
+                return Err(miette!(
+                    help = "known are no-new-privileges, seccomp=unconfined and systempaths=unconfined",
+                    "failed to read --security-opt {option}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `SIGINT`, `int`, `2`
+fn read_signal(text: &str) -> Result<i32> {
+    exec::signal_named(text)
+        .ok_or_else(|| miette!(help = "write it as SIGINT or 2", "failed to read --stop-signal {text}: no such signal"))
 }
 
 fn set(process: &mut Process, pair: &str) {
@@ -256,28 +417,6 @@ fn read_port(spec: &str) -> Result<(SocketAddr, u16)> {
         None => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), rest),
     };
     Ok((SocketAddr::new(address, number(host)?), number(port)?))
-}
-
-fn read_volume(spec: &str) -> Result<Mount> {
-    const HELP: &str = "write it as HOST:CONTAINER or HOST:CONTAINER:ro";
-    let wrong = |why: &str| -> Report { miette!(help = HELP, "failed to read -v {spec}: {why}") };
-    let parts: Vec<&str> = spec.split(':').collect();
-    let (host, target, options) = match parts.as_slice() {
-        [host, target] => (*host, *target, ""),
-        [host, target, options] => (*host, *target, *options),
-        _ => return Err(wrong("two paths are needed")),
-    };
-    if !target.starts_with('/') {
-        return Err(wrong("the path in the container must be absolute"));
-    }
-    let host = Path::new(host);
-    let source = std::fs::canonicalize(host).map_err(|error| crate::files::unreadable(host, &error))?;
-    let read_only = match options {
-        "" | "rw" | "z" | "Z" => false,
-        "ro" | "ro,z" | "ro,Z" => true,
-        other => return Err(wrong(&format!("`{other}` is not known"))),
-    };
-    Ok(Mount::bind(source, target, read_only))
 }
 
 #[cfg(test)]
