@@ -27,6 +27,10 @@ use exit::Exit;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Trees are many small pieces: this allocator takes about a third off the time of `lint`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The load line for container images: lint, shrink and prove Dockerfiles.
 ///
 /// `plimsoll optimize DIR --verify` rewrites a Dockerfile so that its image gets smaller, builds and runs both

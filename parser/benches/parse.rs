@@ -7,6 +7,9 @@ use corpus::files;
 use divan::counter::{BytesCount, ItemsCount};
 use plimsoll_parser::{parse, parse_tree};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const TARGET: usize = 50_000_000;
 
 fn main() {

@@ -36,15 +36,24 @@ fn distance(a: &str, b: &str) -> usize {
     if a_len.abs_diff(b_len) > NEAR {
         return NEAR + 1;
     }
+    if a == b {
+        return 0;
+    }
     let mut row: Vec<usize> = (0..=b_len).collect();
     for (line, a) in a.chars().enumerate() {
         let mut diagonal = line;
         let mut left = line + 1;
+        let mut least = left;
         for (cell, b) in row.iter_mut().skip(1).zip(b.chars()) {
             let changed = diagonal + usize::from(a != b);
             diagonal = *cell;
             left = changed.min(left + 1).min(*cell + 1);
             *cell = left;
+            least = least.min(left);
+        }
+        // From here on it can only grow.
+        if least > NEAR {
+            return NEAR + 1;
         }
         if let Some(first) = row.first_mut() {
             *first = line + 1;

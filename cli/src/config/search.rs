@@ -3,6 +3,7 @@
 use super::{Config, NAME, hadolint, read};
 use miette::Result;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,17 +72,28 @@ impl Nearest {
 pub struct Configs<'n> {
     named: Option<&'n Path>,
     nearest: Nearest,
+    /// By folder as it was named. Byte by byte is quicker than part by part, and a folder named in two ways is no harm.
+    known: HashMap<OsString, Arc<Config>>,
     read: HashMap<Option<PathBuf>, Arc<Config>>,
 }
 
 impl<'n> Configs<'n> {
     /// With the file that was named, which then holds everywhere.
     pub fn new(named: Option<&'n Path>) -> Self {
-        Self { named, nearest: Nearest::default(), read: HashMap::new() }
+        Self { named, nearest: Nearest::default(), known: HashMap::new(), read: HashMap::new() }
     }
 
     /// What holds for lint in `folder`.
     pub fn of(&mut self, folder: &Path) -> Result<Arc<Config>> {
+        if let Some(config) = self.known.get(folder.as_os_str()) {
+            return Ok(Arc::clone(config));
+        }
+        let config = self.look_up(folder)?;
+        self.known.insert(folder.as_os_str().to_owned(), Arc::clone(&config));
+        Ok(config)
+    }
+
+    fn look_up(&mut self, folder: &Path) -> Result<Arc<Config>> {
         let file = match self.named {
             Some(named) => Some(named.to_path_buf()),
             None => {

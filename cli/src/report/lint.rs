@@ -4,6 +4,7 @@ use super::finding::{Checked, Finding};
 use super::source::WholeLines;
 use crate::terminal::{self, Paint};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -54,7 +55,7 @@ pub fn render(format: Format, files: &[Checked], color: bool) -> String {
     }
 }
 
-fn pretty(value: &Value) -> String {
+fn pretty(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     text
@@ -207,20 +208,25 @@ fn own_json(files: &[Checked]) -> Value {
     })
 }
 
-fn hadolint_json(files: &[Checked]) -> Value {
-    all(files)
-        .map(|finding| {
-            let known = finding.aliases.iter().find(|alias| alias.starts_with("DL") || alias.starts_with("SC"));
-            json!({
-                "file": finding.file,
-                "line": finding.anchor.line,
-                "column": finding.anchor.column,
-                "level": finding.severity,
-                "code": known.unwrap_or(&finding.rule),
-                "message": finding.message,
-            })
-        })
-        .collect()
+/// A finding as hadolint's JSON has it.
+#[derive(Serialize)]
+struct Theirs<'a> {
+    code: &'a str,
+    column: u32,
+    file: &'a str,
+    level: &'a str,
+    line: u32,
+    message: &'a str,
+}
+
+fn hadolint_json(files: &[Checked]) -> Vec<Theirs<'_>> {
+    all(files).map(theirs).collect()
+}
+
+fn theirs(finding: &Finding) -> Theirs<'_> {
+    let Finding { file, rule, aliases, severity: level, message, anchor, .. } = finding;
+    let known = aliases.iter().find(|alias| alias.starts_with("DL") || alias.starts_with("SC"));
+    Theirs { code: known.unwrap_or(rule), column: anchor.column, file, level, line: anchor.line, message }
 }
 
 /// SARIF 2.1.0, section 3: one run with the rules that fired.

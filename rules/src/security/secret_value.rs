@@ -62,20 +62,44 @@ const TOKENS: [(&str, usize, &str); 12] = [
     ("dckr_pat_", 20, "a Docker token"),
 ];
 
-fn secret_in(text: &str) -> Option<&'static str> {
-    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
-        return Some("a private key");
+/// What a secret can begin with.
+static BEGINS: [bool; 256] = begins();
+
+#[expect(clippy::indexing_slicing, reason = "for constants: out of bounds would not compile")]
+const fn begins() -> [bool; 256] {
+    let mut begins = [false; 256];
+    begins[b'-' as usize] = true;
+    let mut token = 0;
+    while token < TOKENS.len() {
+        begins[TOKENS[token].0.as_bytes()[0] as usize] = true;
+        token += 1;
     }
-    let token = |part: &str| part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-').count();
-    TOKENS.iter().find_map(|(start, length, kind)| {
-        let mut from = 0;
-        while let Some(at) = text.get(from..).and_then(|rest| rest.find(start)).map(|at| at + from) {
-            let free = !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_ascii_alphanumeric());
-            from = at + start.len();
-            if free && token(text.get(from..).unwrap_or_default()) >= *length {
-                return Some(*kind);
+    begins
+}
+
+/// The first secret of a text.
+fn secret_in(text: &str) -> Option<&'static str> {
+    let bytes = text.as_bytes();
+    let can_begin = |byte: &u8| BEGINS.get(*byte as usize).is_some_and(|begins| *begins);
+    let mut free = true;
+    for (at, byte) in bytes.iter().enumerate() {
+        if can_begin(byte) && (free || *byte == b'-') {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if rest.starts_with(b"-----BEGIN ") && text.contains("PRIVATE KEY-----") {
+                return Some("a private key");
+            }
+            let token = TOKENS.iter().find(|(start, length, _)| {
+                rest.strip_prefix(start.as_bytes()).is_some_and(|rest| length_of_token(rest) >= *length)
+            });
+            if let Some((_, _, kind)) = token {
+                return Some(kind);
             }
         }
-        None
-    })
+        free = !byte.is_ascii_alphanumeric();
+    }
+    None
+}
+
+fn length_of_token(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count()
 }

@@ -22,7 +22,8 @@ use plimsoll_parser::syntax::Dockerfile;
 use plimsoll_parser::{LineIndex, Source};
 use plimsoll_rules::{Settings, check_beside, takes_context, wants_context};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -186,6 +187,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         job.fail_on != Severity::Off && file.findings.iter().any(|finding| finding.rank() <= job.fail_on)
     };
     let failing = undone || jobs.iter().zip(&checked).any(fails);
+    // The process ends here: nobody is to wait until each finding is freed.
+    std::mem::forget((jobs, checked));
     Ok(if failing { Exit::Findings } else { Exit::Clean })
 }
 
@@ -201,7 +204,7 @@ fn each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> Result<R> + Send + Sy
 /// Finds out what holds for each file; configurations and folders are looked up once.
 fn prepare(global: &Global, args: &Args, paths: Vec<PathBuf>) -> Result<Vec<Job>> {
     let mut configs = Configs::new(global.config.as_deref());
-    let mut folders: BTreeMap<PathBuf, Arc<Folder>> = BTreeMap::new();
+    let mut folders: HashMap<OsString, Arc<Folder>> = HashMap::new();
     let mut jobs = Vec::with_capacity(paths.len());
     for path in paths {
         let stdin = path.as_os_str() == files::STDIN;
@@ -217,11 +220,11 @@ fn prepare(global: &Global, args: &Args, paths: Vec<PathBuf>) -> Result<Vec<Job>
             None if args.no_context || stdin => None,
             None => Some(parent),
         };
-        let folder = folder.map(|folder| match folders.get(folder) {
+        let folder = folder.map(|folder| match folders.get(folder.as_os_str()) {
             Some(known) => Arc::clone(known),
             None => {
                 let new = Arc::new(Folder::new(folder.to_path_buf()));
-                folders.insert(folder.to_path_buf(), Arc::clone(&new));
+                folders.insert(folder.as_os_str().to_owned(), Arc::clone(&new));
                 new
             }
         });
