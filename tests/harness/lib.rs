@@ -8,6 +8,7 @@ mod git;
 mod needs;
 mod net;
 mod registry;
+mod web;
 mod world;
 
 pub use account::Account;
@@ -17,6 +18,7 @@ pub use git::{GitServer, git};
 pub use needs::{skipped, subordinate_ids, tool, user_namespaces};
 pub use net::network;
 pub use registry::Registry;
+pub use web::{Page, Web};
 pub use world::World;
 
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::copy::{Copying, land};
+use super::sparse::{Records, Sparse};
 use super::upper::{Body, Content, Made, Manner, Upper};
 use crate::rootfs::{NodeKind, Tree};
 use crate::store::Store;
@@ -15,6 +16,8 @@ use crate::store::Store;
 const MAX_UNPACKED: u64 = 1 << 40;
 /// The most entries it may have.
 const MAX_ENTRIES: usize = 4_000_000;
+/// The most bytes that its sparse files may leave out: in a layer they are there.
+const MAX_HOLES: u64 = 64 << 30;
 
 /// The archive in `file` as a plain tar; nothing when it is none.
 pub(super) fn open(mut file: File, store: &Store) -> io::Result<Option<File>> {
@@ -80,12 +83,24 @@ pub(super) fn unpack(
     archive.set_ignore_zeros(false);
     let mut hard_links: HashMap<PathBuf, u64> = HashMap::new();
     let base = upper.new_file_numbers();
+    let mut holes: u64 = 0;
     for (count, entry) in archive.entries()?.enumerate() {
         let mut entry = entry?;
         if count > MAX_ENTRIES {
             return Err(io::Error::other("it has too many entries"));
         }
-        let name = PathBuf::from(std::ffi::OsStr::from_bytes(&entry.path_bytes()));
+        let mut records = Records::default();
+        let mut capability = None;
+        if let Some(extensions) = entry.pax_extensions()? {
+            for extension in extensions.flatten() {
+                let (key, value) = (extension.key_bytes(), extension.value_bytes());
+                if !records.note(key, value)? && key == b"SCHILY.xattr.security.capability" {
+                    capability = Some(value.to_vec());
+                }
+            }
+        }
+        let name = records.name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+        let name = PathBuf::from(std::ffi::OsStr::from_bytes(&name));
         let relative = inside(&name)?;
         let kind = entry.header().entry_type();
         if relative.as_os_str().is_empty() || kind == tar::EntryType::XGlobalHeader {
@@ -124,28 +139,31 @@ pub(super) fn unpack(
                 link(upper, &mut hard_links, base, to, path, &name)?;
                 continue;
             }
-            tar::EntryType::GNUSparse => {
-                let mut bytes = Vec::new();
-                entry.read_to_end(&mut bytes)?;
-                Body::File(Content::Bytes(bytes))
-            }
             _ => {
+                let place = entry.raw_file_position();
+                let sparse = match kind {
+                    tar::EntryType::GNUSparse => {
+                        Some(Sparse::of_header(spool, entry.raw_header_position(), header.entry_size()?))
+                    }
+                    _ => records.file(spool, place, entry.size()).transpose(),
+                };
+                let sparse = sparse.transpose().map_err(|error| bad(&name, &error.to_string()))?;
                 file = hard_links.get(&path).copied();
-                Body::File(Content::Spool { spool: number, offset: entry.raw_file_position(), size: entry.size() })
+                Body::File(match sparse {
+                    None => Content::Spool { spool: number, offset: place, size: entry.size() },
+                    Some(file) => {
+                        holes = holes.saturating_add(file.holes());
+                        if holes > MAX_HOLES {
+                            return Err(bad(&name, "the holes of sparse files are larger than a layer shall be"));
+                        }
+                        Content::Sparse { spool: number, file }
+                    }
+                })
             }
         };
         let mut made = Made::new(body, manner, mtime);
         made.file = file;
-        if let Some(extensions) = entry.pax_extensions()? {
-            for extension in extensions.flatten() {
-                if extension.key_bytes().starts_with(b"GNU.sparse.") {
-                    return Err(bad(&name, "a sparse file; write the archive without --sparse"));
-                }
-                if extension.key_bytes() == b"SCHILY.xattr.security.capability" {
-                    made.capability = Some(extension.value_bytes().to_vec());
-                }
-            }
-        }
+        made.capability = capability;
         upper.replace(path, made)?;
     }
     Ok(())

@@ -18,6 +18,7 @@ mod remote;
 mod repository;
 mod run;
 mod schedule;
+mod sparse;
 mod upper;
 
 use std::collections::{BTreeMap, HashMap};

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use nix::errno::Errno;
 use rayon::prelude::*;
 
+use super::sparse::Sparse;
 use crate::layer::{Entry, Kind, LayerError, TarWriter};
 use crate::rootfs::{Node, NodeKind, Tree, bytes};
 
@@ -57,6 +58,8 @@ pub(super) enum Content {
     Tree { tree: usize, path: PathBuf, size: u64 },
     /// A piece of a file set aside, by number.
     Spool { spool: usize, offset: u64, size: u64 },
+    /// Pieces of such a file, with zeros between them.
+    Sparse { spool: usize, file: Sparse },
 }
 
 impl Content {
@@ -64,6 +67,7 @@ impl Content {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Tree { size, .. } | Self::Spool { size, .. } => *size,
+            Self::Sparse { file, .. } => file.size,
         }
     }
 }
@@ -243,6 +247,9 @@ impl<'l> Upper<'l> {
                         let file = spools.get(*spool).ok_or_else(gone)?;
                         same_bytes(&mut At { file, offset: *offset }.take(*size), &mut there)
                     }
+                    Content::Sparse { spool, file } => {
+                        same_bytes(&mut file.read(spools.get(*spool).ok_or_else(gone)?), &mut there)
+                    }
                 }
             }
             _ => Ok(false),
@@ -377,6 +384,10 @@ impl<'l> Upper<'l> {
                     let file = spools.get(*spool).ok_or_else(|| read_error(Errno::EBADF.into()))?;
                     let mut piece = At { file, offset: *offset }.take(*size);
                     writer.entry_with(&entry, &mut piece)?;
+                }
+                Content::Sparse { spool, file } => {
+                    let spool = spools.get(*spool).ok_or_else(|| read_error(Errno::EBADF.into()))?;
+                    writer.entry_with(&entry, &mut file.read(spool))?;
                 }
             }
         }

@@ -13,7 +13,7 @@ use super::error::RegistryError;
 use crate::digest::Digest;
 use crate::image::{Descriptor, Image, ImageConfig, Manifest, Platform, media};
 use crate::reference::Reference;
-use crate::store::{Store, StoreError, as_index, choose};
+use crate::store::{BlobWriter, Store, StoreError, as_index, choose};
 
 /// Blobs on their way at once.
 const AT_ONCE: usize = 4;
@@ -223,7 +223,7 @@ fn manifest(
     Ok((actual, bytes))
 }
 
-/// A blob, taken up where it broke off.
+/// A blob, taken up where it broke off, in this process or an earlier one.
 fn blob(registry: &Registry, store: &Store, wanted: &Descriptor, progress: &dyn Progress) -> Result<(), RegistryError> {
     if store.has_blob(&wanted.blob()) {
         progress.present(&wanted.digest, wanted.size);
@@ -233,8 +233,25 @@ fn blob(registry: &Registry, store: &Store, wanted: &Descriptor, progress: &dyn 
         store.put_bytes(&[0; 1024])?;
         return Ok(());
     }
+    let writer = store.resume(&wanted.blob())?;
+    let is_old = writer.size() > 0;
+    match fetch(registry, writer, wanted, progress) {
+        // What an earlier process left need not be what it once was.
+        Err(RegistryError::Store(StoreError::Digest { .. })) if is_old => {
+            fetch(registry, store.writer()?, wanted, progress)
+        }
+        done => done,
+    }
+}
+
+/// The rest of a blob.
+fn fetch(
+    registry: &Registry,
+    mut writer: BlobWriter,
+    wanted: &Descriptor,
+    progress: &dyn Progress,
+) -> Result<(), RegistryError> {
     let path = registry.path(&format!("blobs/{}", wanted.digest));
-    let mut writer = store.writer()?;
     let mut tries = 0;
     let mut buffer = vec![0; 128 << 10];
     while writer.size() < wanted.size {
@@ -245,6 +262,9 @@ fn blob(registry: &Registry, store: &Store, wanted: &Descriptor, progress: &dyn 
             Err(error) => {
                 tries = if writer.size() > at { 1 } else { tries + 1 };
                 if tries >= TRIES {
+                    if writer.size() > 0 {
+                        writer.keep();
+                    }
                     return Err(error);
                 }
                 std::thread::sleep(error.pause(Duration::from_millis(200 << tries)));
@@ -259,7 +279,7 @@ fn part(
     registry: &Registry,
     path: &str,
     wanted: &Descriptor,
-    writer: &mut crate::store::BlobWriter,
+    writer: &mut BlobWriter,
     buffer: &mut [u8],
     progress: &dyn Progress,
 ) -> Result<(), RegistryError> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::digest::Digest;
 use crate::export::{Format, Named, export};
-use crate::image::{Image, ImageConfig, Platform, media};
+use crate::image::{BlobRef, Image, ImageConfig, Platform, media};
 use crate::layer::{Compression, Entry, Kind};
 use crate::snapshot::{CommitOptions, SnapshotError, Snapshots};
 use crate::store::{Store, StoreError};
@@ -175,6 +175,14 @@ fn one(
 
 /// Pulls from a registry with this fault; its image, and what was asked.
 fn try_pull(fault: Fault) -> (Result<Image, RegistryError>, Image, Vec<String>, Store, tempfile::TempDir) {
+    try_pull_after(fault, |_, _| {})
+}
+
+/// The same into a store where `before` has been: it gets the largest blob's digest and bytes.
+fn try_pull_after(
+    fault: Fault,
+    before: impl FnOnce(&Store, (BlobRef, Vec<u8>)),
+) -> (Result<Image, RegistryError>, Image, Vec<String>, Store, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let source = store(dir.path(), "source");
     let original = image(&source);
@@ -188,6 +196,10 @@ fn try_pull(fault: Fault) -> (Result<Image, RegistryError>, Image, Vec<String>, 
     export(&source, &named, &options, &layout).expect("exported");
     let small = small(&layout, fault);
     let into = store(dir.path(), "into");
+    let blobs =
+        std::fs::read_dir(layout.join("blobs/sha256")).expect("a layout").map(|blob| blob.expect("a blob").path());
+    let largest = blobs.map(|path| std::fs::read(path).expect("a blob")).max_by_key(Vec::len).expect("blobs");
+    before(&into, (BlobRef { digest: Digest::of(&largest), size: largest.len() as u64 }, largest));
     let result = pull(&format!("{}/a/b:1", small.address), &into, &platform(), &());
     let requests = small.requests.lock().expect("unpoisoned").clone();
     (result, original, requests, into, dir)
@@ -234,6 +246,32 @@ fn broken_connections_are_taken_up() {
     assert_eq!(result.expect("pulled").config, original.config);
     let (result, original, ..) = try_pull(Fault::Busy);
     assert_eq!(result.expect("pulled").config, original.config);
+}
+
+#[test]
+fn what_an_earlier_process_left_is_taken_up() {
+    let leave = |store: &Store, wanted: &BlobRef, bytes: &[u8]| {
+        let mut writer = store.resume(wanted).expect("a writer");
+        writer.write_all(bytes).expect("own store");
+        // Another process at the same blob writes elsewhere.
+        assert_eq!(store.resume(wanted).expect("a writer").size(), 0);
+        writer.keep();
+    };
+    let half = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
+    let (result, original, requests, into, _dir) =
+        try_pull_after(Fault::Nothing, |store, (wanted, bytes)| leave(store, &wanted, &half(&bytes)));
+    assert_eq!(result.expect("pulled").config, original.config);
+    assert!(requests.iter().any(|request| request.contains("bytes=")), "{requests:?}");
+    assert_eq!(std::fs::read_dir(into.root().join("tmp")).expect("tmp").count(), 0);
+    // What it left may be damaged, or longer than the blob.
+    for damage in [|mut bytes: Vec<u8>| (bytes[7] ^= 1, bytes).1, |bytes: Vec<u8>| [&bytes[..], &bytes[..]].concat()] {
+        let (result, original, _, into, _dir) = try_pull_after(Fault::Nothing, |store, (wanted, bytes)| {
+            leave(store, &wanted, &damage(bytes));
+        });
+        assert_eq!(result.expect("pulled").config, original.config);
+        assert_eq!(into.verify().expect("verified").problems, []);
+        assert_eq!(std::fs::read_dir(into.root().join("tmp")).expect("tmp").count(), 0);
+    }
 }
 
 #[test]

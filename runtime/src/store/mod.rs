@@ -20,8 +20,8 @@ mod scratch;
 mod usage;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -159,12 +159,44 @@ impl Store {
             match OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&path) {
                 Ok(file) => {
                     let hasher = Some(Hasher::new());
-                    return Ok(BlobWriter { store: self.clone(), path: Some(path), file, hasher, size: 0 });
+                    return Ok(BlobWriter {
+                        store: self.clone(),
+                        path: Some(path),
+                        file,
+                        hasher,
+                        size: 0,
+                        kept: false,
+                    });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(io_error("create", &path)(error)),
             }
         }
+    }
+
+    /// A writer that goes on where an earlier one for this blob was cut off, be it by the end of its process. Where another
+    /// process is at it, or nothing is there, it begins anew.
+    pub fn resume(&self, wanted: &BlobRef) -> Result<BlobWriter, StoreError> {
+        let path = self.path("tmp").join(format!("blob-{}", wanted.digest.hex()));
+        let failed = || io_error("open", &path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o644);
+        let mut file = options.open(&path).map_err(failed())?;
+        // Whoever had it may have published it between the opening and the lock: then this is the blob, and not ours to write.
+        let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        let is_there = |file: &File| {
+            fs::metadata(&path).is_ok_and(|meta| file.metadata().is_ok_and(|own| place(own) == place(meta)))
+        };
+        if file.try_lock().is_err() || !is_there(&file) {
+            return self.writer();
+        }
+        let mut hasher = Hasher::new();
+        let mut size = io::copy(&mut (&file).take(wanted.size + 1), &mut hasher).map_err(failed())?;
+        if size > wanted.size {
+            file.set_len(0).and_then(|()| file.rewind()).map_err(failed())?;
+            (hasher, size) = (Hasher::new(), 0);
+        }
+        Ok(BlobWriter { store: self.clone(), path: Some(path), file, hasher: Some(hasher), size, kept: false })
     }
 
     /// Stores these bytes.
@@ -472,9 +504,15 @@ pub struct BlobWriter {
     file: File,
     hasher: Option<Hasher>,
     size: u64,
+    kept: bool,
 }
 
 impl BlobWriter {
+    /// Leaves what was written so far to the next [`Store::resume`] for the same blob.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+
     /// Bytes written so far.
     pub fn size(&self) -> u64 {
         self.size
@@ -527,7 +565,7 @@ impl Write for BlobWriter {
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
+        if let (Some(path), false) = (&self.path, self.kept) {
             let _ = fs::remove_file(path);
         }
     }
