@@ -161,6 +161,27 @@ fn a_container_is_as_its_flags_say() {
 }
 
 #[test]
+fn templates_show_what_docker_shows() {
+    let world = World::new();
+    plimsoll_tests::Archive::new()
+        .layer("COPY . /", [plimsoll_tests::item("f", "x")])
+        .write(&world.path().join("a.tar"), "me/it:1");
+    world.run(&["load", "-i", "a.tar"]).expect(0).says("me/it:1");
+    let listed = world.run(&["images", "--format", "{{.Repository}} {{.Tag}} {{.ID}}"]).expect(0).stdout;
+    let id = world.run(&["inspect", "-f", "{{.Id}}", "me/it:1"]).expect(0).stdout;
+    assert_eq!(listed.trim(), format!("me/it 1 {}", &id["sha256:".len()..][..12]));
+    let short = world.run(&["images", "-q", "me/it"]).expect(0).stdout;
+    assert!(id.contains(short.trim()), "{id} {short}");
+    let json = world.run(&["image", "inspect", short.trim()]).expect(0).json();
+    assert_eq!(json[0]["RepoTags"][0], "me/it:1");
+    assert_eq!(json[0]["Config"]["Entrypoint"], serde_json::Value::Null);
+    world.run(&["image", "inspect", "--format", "{{.Nothing}}", "me/it:1"]).expect(2).says("RepoTags");
+    world.run(&["inspect", "--format", "yaml", "me/it:1"]).expect(2).says("markdown");
+    world.run(&["rmi", "me/it:1"]).expect(0).says("Untagged: me/it:1");
+    world.run(&["image", "inspect", "me/it:1"]).expect(2).says("the store is empty");
+}
+
+#[test]
 fn credentials_are_kept_where_docker_keeps_them() {
     let world = World::new();
     let registry = Registry::guarded("me", "opensesame");

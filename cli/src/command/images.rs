@@ -1,6 +1,7 @@
 //! The local store: `images`, `pull`, `push`, `tag`, `rm`, `save`, `load`, `prune`.
 
 use crate::exit::Exit;
+use crate::report::template::{self, Written};
 use crate::terminal::{self, Paint, outln};
 use crate::{Global, place};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,9 +33,9 @@ pub enum Format {
 /// List the images in the store
 #[derive(clap::Args, Debug)]
 pub struct ImagesArgs {
-    /// How it is written
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    /// How it is written: text, json, or a template such as '{{.Repository}}:{{.Tag}}'
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = Written::<Format>::parse)]
+    format: Written<Format>,
     /// Only digests
     #[arg(long, conflicts_with = "format")]
     digests: bool,
@@ -253,7 +254,11 @@ pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
         true => id.to_owned(),
         false => id.trim_start_matches("sha256:").get(..12).unwrap_or_default().to_owned(),
     };
-    if global.quiet && args.format == Format::Text && !args.digests {
+    let format = match &args.format {
+        Written::Report(format) => *format,
+        Written::Template(template) => return fill_each(&listed, template, &short),
+    };
+    if global.quiet && format == Format::Text && !args.digests {
         for image in &listed {
             outln!("{}", short(&image.id));
         }
@@ -265,7 +270,7 @@ pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
         }
         return Ok(Exit::Clean);
     }
-    if args.format == Format::Json {
+    if format == Format::Json {
         outln!("{}", serde_json::to_string_pretty(&listed).into_diagnostic()?);
         return Ok(Exit::Clean);
     }
@@ -277,6 +282,25 @@ pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
     for image in &listed {
         let (id, name) = (short(&image.id), name(image));
         outln!("{name:width$}  {id:12}  {:14}  {:>6}  {:>9}", image.platform, image.layers, terminal::size(image.size));
+    }
+    Ok(Exit::Clean)
+}
+
+/// A line for each image, with docker's names for what it shows.
+fn fill_each(listed: &[Listed], template: &str, short: &dyn Fn(&str) -> String) -> Result<Exit> {
+    for image in listed {
+        let name = image.reference.as_deref().map(familiar).unwrap_or_default();
+        let (repository, tag) = match name.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+            _ => (name.as_str(), "<none>"),
+        };
+        let value = serde_json::json!({
+            "Repository": repository, "Tag": tag, "ID": short(&image.id), "Digest": image.digest, "CreatedAt": image.created,
+            "Size": terminal::size(image.size), "Platform": image.platform, "Layers": image.layers,
+        });
+        let filled = template::fill(template, &value)
+            .map_err(|why| miette!(help = "without --format a table is printed", "failed to read --format: {why}"))?;
+        outln!("{filled}");
     }
     Ok(Exit::Clean)
 }

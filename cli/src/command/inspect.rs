@@ -4,9 +4,8 @@ use super::images;
 use crate::exit::Exit;
 use crate::image_source::{self, WithDockerfile};
 use crate::report::image::{self as report, Format, ImageReport};
-use crate::report::template;
+use crate::report::template::{self, Written};
 use crate::{Global, config, place};
-use clap::ValueEnum;
 use miette::Result;
 use plimsoll_runtime::inspect::{Inspected, Source, inspect};
 use std::path::{Path, PathBuf};
@@ -39,8 +38,8 @@ pub struct Args {
     #[arg(long)]
     compressed: bool,
     /// How it is written: text, json, markdown, html, or a template such as '{{.Id}}' for fields that docker shows
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = Written::parse)]
-    format: Written,
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = Written::<Format>::parse)]
+    format: Written<Format>,
     /// Rows of each list in text and Markdown
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     top: usize,
@@ -49,36 +48,19 @@ pub struct Args {
     tui: bool,
 }
 
-/// How a report is written.
-#[derive(Clone, Debug)]
-enum Written {
-    Report(Format),
-    Template(String),
-}
-
-impl Written {
-    fn parse(text: &str) -> Result<Self, String> {
-        if template::is_template(text) {
-            return Ok(Self::Template(text.to_owned()));
-        }
-        Format::from_str(text, true).map(Self::Report).map_err(|_| {
-            let names = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-            let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
-            format!("possible values: {}, or a template such as '{{{{.Id}}}}'", names.join(", "))
-        })
-    }
-}
-
 /// Runs the command.
 pub fn run(global: &Global, args: Args) -> Result<Exit> {
-    let format = match &args.format {
-        Written::Report(format) => *format,
-        Written::Template(template) => {
-            let store = place::store(global)?;
-            let image = images::find(&store, &args.image)?;
-            return super::image::show(&store, &[image], Some(template));
-        }
+    // What docker calls -f is no file.
+    let braces = args.file.as_ref().and_then(|path| path.to_str()).filter(|text| template::is_template(text));
+    let (format, template) = match &args.format {
+        Written::Report(format) => (*format, braces),
+        Written::Template(template) => (Format::Text, Some(template.as_str())),
     };
+    if template.is_some() {
+        let store = place::store(global)?;
+        let image = images::find(&store, &args.image)?;
+        return super::image::show(&store, &[image], template);
+    }
     let source = image_source::open(global, &args.image, args.platform.as_deref())?;
     let found = inspect(&source).map_err(|error| image_source::explain(&error))?;
     let dockerfile = args.file.as_deref().map(|path| with_dockerfile(global, path, args.target.as_deref(), &found));

@@ -3,11 +3,35 @@
 //! Of Go's templates this is what people write on a command line: paths, `json`, `index`, `len`, `join`, `upper`, `lower` and
 //! `println`. What is more than that is refused by name.
 
+use clap::ValueEnum;
 use serde_json::Value;
 
 /// Whether `--format` has a template.
 pub fn is_template(format: &str) -> bool {
     format.contains("{{")
+}
+
+/// `--format`: one of a command's own, or a template.
+#[derive(Clone, Debug)]
+pub enum Written<F> {
+    /// One of the command's own.
+    Report(F),
+    /// A template.
+    Template(String),
+}
+
+impl<F: ValueEnum> Written<F> {
+    /// Reads it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if is_template(text) {
+            return Ok(Self::Template(text.to_owned()));
+        }
+        F::from_str(text, true).map(Self::Report).map_err(|_| {
+            let names = F::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
+            format!("possible values: {}, or a template such as '{{{{.ID}}}}'", names.join(", "))
+        })
+    }
 }
 
 /// Fills a template with a value; the error says which part does not read.
