@@ -5,7 +5,7 @@
 //! systems, whose base images have to be made first (`fixtures/bases/make`); names of files try those alone. With
 //! `PLIMSOLL_MUTANTS_REPORT` what came of a whole file is written to that folder; `scripts/results --mutants` makes a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use plimsoll_tests::{World, fixture, skip};
@@ -206,10 +206,17 @@ fn replaced(text: &str, change: &Table, name: &str) -> String {
     text.replacen(find, change["replace"].as_str().expect("a replacement"), 1)
 }
 
-/// A copy of the context: of a program under `apps`, or of a folder of this test's own.
+/// A copy of the context: of a program under `apps` with those that are its services, or of a folder of this test's own.
 fn context(world: &World, name: &str) -> std::path::PathBuf {
     if let Some(app) = name.strip_prefix("apps/") {
-        return world.app(app);
+        let context = world.app(app);
+        let config = table(&context.join("plimsoll.toml"));
+        let services = config.get("service").and_then(toml::Value::as_array).into_iter().flatten();
+        let contexts = services.filter_map(|service| service.get("context")?.as_str()?.strip_prefix("../"));
+        for beside in contexts.collect::<BTreeSet<_>>() {
+            world.app(beside);
+        }
+        return context;
     }
     let to = world.path().join(name.replace('/', "-"));
     let copied = plimsoll_tests::Outcome::of(std::process::Command::new("cp").arg("-a").arg(fixture(name)).arg(&to));

@@ -279,8 +279,18 @@ impl Container {
     pub fn stop(&mut self, signal: Signal, patience: Duration) -> Result<Outcome, ExecError> {
         let patience = if self.hears(signal) { patience } else { Duration::ZERO };
         self.signal(signal)?;
-        if let Some(outcome) = self.wait_timeout(patience)? {
-            return Ok(outcome);
+        // In slices, each of which counts for what it was meant to be: while this process or the machine slept, so did the
+        // container.
+        let mut left = patience;
+        loop {
+            let slice = left.min(Duration::from_millis(200));
+            if let Some(outcome) = self.wait_timeout(slice)? {
+                return Ok(outcome);
+            }
+            left -= slice;
+            if left.is_zero() {
+                break;
+            }
         }
         self.signal(Signal::SIGKILL)?;
         self.wait()

@@ -417,16 +417,20 @@ pub fn wait_for_any_port(container: &mut Container, timeout: Duration) -> Result
     listening(container)
 }
 
+/// What one round of waiting may count for.
+const LONGEST_ROUND: Duration = Duration::from_secs(2);
+
 fn wait_until(
     container: &mut Container,
     what: &str,
     timeout: Duration,
     mut done: impl FnMut(&Container) -> Result<bool, ProbeError>,
 ) -> Result<(), ProbeError> {
-    let start = Instant::now();
+    let mut waited = Duration::ZERO;
     // Short naps first: many programs answer within milliseconds.
     let mut nap = Duration::from_millis(1);
     loop {
+        let round = Instant::now();
         // A container that ended has no namespace to look into.
         let answered = match done(container) {
             Err(error) => container.wait_timeout(Duration::ZERO)?.is_none().then_some(error).map_or(Ok(false), Err)?,
@@ -439,7 +443,9 @@ fn wait_until(
             let output = last_lines(container);
             return Err(ProbeError::Exited { what: what.to_owned(), code: outcome.status.code(), output });
         }
-        if start.elapsed() >= timeout {
+        // While this process or the machine slept, so did the container.
+        waited += round.elapsed().min(LONGEST_ROUND);
+        if waited >= timeout {
             let output = last_lines(container);
             return Err(ProbeError::NeverAnswered { what: what.to_owned(), waited: timeout, output });
         }
