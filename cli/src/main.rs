@@ -81,6 +81,16 @@ enum Command {
     Images(command::images::ImagesArgs),
     Image(Box<command::image::Args>),
     History(command::history::Args),
+    #[command(visible_alias = "buildx")]
+    Builder(command::builder::Args),
+    #[command(
+        hide = true,
+        aliases = [
+            "attach", "compose", "container", "cp", "create", "exec", "kill", "logs", "network", "pause", "port", "rename", "restart",
+            "start", "stats", "stop", "top", "unpause", "update", "volume", "wait",
+        ]
+    )]
+    Ps(command::builder::DaemonArgs),
     Pull(command::images::PullArgs),
     Push(command::images::PushArgs),
     Tag(command::images::TagArgs),
@@ -122,6 +132,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => command::inspect::run(global, args),
         Command::Gate(args) => command::gate::run(global, args),
         Command::Image(args) => command::image::run(global, *args),
+        Command::Builder(args) => command::builder::run(global, args),
+        Command::Ps(args) => command::builder::refuse(&args),
         Command::History(args) => command::history::run(global, args),
         Command::Images(args) => command::images::images(global, args),
         Command::Pull(args) => command::images::pull(global, args),

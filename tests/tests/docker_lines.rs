@@ -161,6 +161,54 @@ fn a_container_is_as_its_flags_say() {
 }
 
 #[test]
+fn containers_of_a_daemon_are_not_looked_for() {
+    let world = World::new();
+    for words in
+        [&["ps", "-a"][..], &["exec", "-it", "web", "sh"], &["logs", "-f", "web"], &["stop", "web"], &["compose", "up"]]
+    {
+        world.run(words).expect(2).says("no").says("systemd-run");
+    }
+    world.write("c/Dockerfile", "FROM scratch\nLABEL a=1\n");
+    world.run(&["buildx", "build", "--load", "-t", "it", "c"]).expect(0);
+    world.run(&["builder", "prune", "-af"]).expect(0).says("removed");
+    world.run(&["rmi", "it"]).expect(0);
+}
+
+#[test]
+fn a_container_that_does_not_stop_is_killed() {
+    if let Err(reason) = user_namespaces(&Account::current()) {
+        skip!("{reason}");
+    }
+    let world = World::new();
+    world.bases(&["busybox:latest"]);
+    let script = "trap 'echo asked' INT; echo ready > /s/ready; while :; do sleep 0.1; done";
+    let mut command = world.command();
+    command.args([
+        "run",
+        "--stop-signal",
+        "INT",
+        "--stop-timeout",
+        "1",
+        "-v",
+        "./made/here:/s",
+        "busybox",
+        "sh",
+        "-c",
+        script,
+    ]);
+    let child = command.stdout(std::process::Stdio::piped()).spawn().expect("starts");
+    let ready = world.path().join("made/here/ready");
+    let began = std::time::Instant::now();
+    while !ready.exists() && began.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Outcome::of(Command::new("kill").arg(child.id().to_string())).expect(0);
+    let ended = child.wait_with_output().expect("ends");
+    assert_eq!(ended.status.code(), Some(137));
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "asked\n");
+}
+
+#[test]
 fn templates_show_what_docker_shows() {
     let world = World::new();
     plimsoll_tests::Archive::new()

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod build_args;
+pub mod builder;
 pub mod compare;
 pub mod completions;
 pub mod config;

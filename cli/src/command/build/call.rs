@@ -92,7 +92,9 @@ fn check(global: &Global, dockerfile: &Path, json: bool) -> Result<Exit> {
     let command = <crate::command::lint::Args as clap::Args>::augment_args(clap::Command::new("lint"));
     let args = crate::command::lint::Args::from_arg_matches(&command.try_get_matches_from(words).into_diagnostic()?)
         .into_diagnostic()?;
-    let exit = crate::command::lint::run(global, args)?;
+    // What lint says when it found nothing is said below in docker's words.
+    let quiet = Global { quiet: true, ..global.clone() };
+    let exit = crate::command::lint::run(&quiet, args)?;
     if exit == Exit::Clean && !json {
         outln!("Check complete, no warnings found.");
     }

@@ -28,6 +28,10 @@ pub fn volume(spec: &str) -> Result<Mount> {
             other => return Err(wrong(&format!("`{other}` is not known"))),
         }
     }
+    // As docker does: a folder that is not there yet is made.
+    if host.contains('/') && std::fs::symlink_metadata(host).is_err() {
+        std::fs::create_dir_all(host).map_err(|error| wrong(&format!("{host} cannot be made: {error}")))?;
+    }
     bind(host, target, read_only, &wrong)
 }
 
