@@ -215,6 +215,10 @@ fn images_are_listed_saved_loaded_and_removed() {
     world.run(&["rm", "nothing:1"]).expect(2).says("nothing:1");
     world.run(&["inspect", BASE, "--format", "json"]).expect(0);
     world.run(&["doctor"]).expect(0);
+    let told = world.run(&["doctor", "--format", "json"]).expect(0).json();
+    assert_eq!((&told["version"], &told["fine"]), (&1.into(), &true.into()));
+    let checks = told["checks"].as_array().expect("checks");
+    assert!(checks.iter().any(|check| check["name"] == "kernel" && check["state"] == "ok"), "{told:#}");
 }
 
 #[test]

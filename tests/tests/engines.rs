@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use plimsoll_tests::{Account, World, skip, tool};
+use plimsoll_tests::{Account, Archive, World, item, noise, skip, tool};
 
 /// A daemon that ends with the test.
 struct Daemon(Child);
@@ -54,6 +54,28 @@ fn builds(world: &World, engine: &str, variable: &str, socket: &std::path::Path)
     run(&["--secret", "id=a,src=c/a"]).expect(2).says("cannot do secrets");
 }
 
+/// Looks into an image that the daemon has, with its command on the PATH or only its socket.
+fn looks(world: &World, engine: &str, variable: &str, socket: &std::path::Path, path: &str) {
+    let mut command = world.command();
+    let host = format!("unix://{}", socket.display());
+    command.env(variable, host).env("PATH", path).args(["inspect", "--format", "json"]);
+    let seen = plimsoll_tests::Outcome::of(command.arg(format!("{engine}:localhost/kept:1"))).expect(0).json();
+    assert_eq!(seen["visible"]["bytes"], 30_000, "{seen:#}");
+    assert_eq!(seen["layers"].as_array().map(Vec::len), Some(1));
+    let mut command = world.command();
+    command.env(variable, format!("unix://{}", socket.display())).env("PATH", path);
+    let missing = plimsoll_tests::Outcome::of(command.args(["inspect", &format!("{engine}:localhost/none:1")]));
+    missing.expect(2).says("localhost/none:1").says(engine);
+}
+
+/// The same image as an archive that the daemon loads.
+fn kept(world: &World) -> std::path::PathBuf {
+    let archive = world.path().join("kept.tar");
+    let file = item("app/run", noise(1, 30_000));
+    Archive::new().layer("COPY run /app/", [file]).write(&archive, "localhost/kept:1");
+    archive
+}
+
 #[test]
 fn docker_builds_for_us() {
     let world = World::new();
@@ -67,7 +89,17 @@ fn docker_builds_for_us() {
     command.args(["--exec-root", &folder("exec"), "--pidfile", &folder("pid"), "--host"]);
     command.arg(format!("unix://{}", socket.display()));
     match start(command, &socket) {
-        Ok(_daemon) => builds(&world, "docker", "DOCKER_HOST", &socket),
+        Ok(_daemon) => {
+            builds(&world, "docker", "DOCKER_HOST", &socket);
+            let mut load = Command::new("docker");
+            load.arg("load").arg("--input").arg(kept(&world));
+            let Ok(loaded) = load.env("DOCKER_HOST", format!("unix://{}", socket.display())).output() else { return };
+            assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+            let path = std::env::var("PATH").expect("a PATH");
+            for path in [path.as_str(), "/nowhere"] {
+                looks(&world, "docker", "DOCKER_HOST", &socket, path);
+            }
+        }
         Err(reason) => skip!("{reason}"),
     }
 }
@@ -84,7 +116,13 @@ fn podman_builds_for_us() {
     command.args(["--root", &folder("data"), "--runroot", &folder("run"), "--storage-driver", "vfs"]);
     command.args(["system", "service", "-t", "0", &format!("unix://{}", socket.display())]);
     match start(command, &socket) {
-        Ok(_daemon) => builds(&world, "podman", "CONTAINER_HOST", &socket),
+        Ok(_daemon) => {
+            builds(&world, "podman", "CONTAINER_HOST", &socket);
+            let mut load = Command::new("podman");
+            load.args(["--root", &folder("data"), "--runroot", &folder("run"), "--storage-driver", "vfs", "load"]);
+            plimsoll_tests::Outcome::of(load.arg("--input").arg(kept(&world))).expect(0);
+            looks(&world, "podman", "CONTAINER_HOST", &socket, "/nowhere");
+        }
         Err(reason) => skip!("{reason}"),
     }
 }

@@ -12,22 +12,35 @@ use std::path::Path;
 ///
 /// Exit code 1 when builds or containers would not work here.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
 
 const ID_MAP: &str = "ID map";
 
 /// What is true and what cannot be where there is one ID, and how to have more.
-fn explain_one_id() {
-    let line = |text: &str| outln!("{:20}{text}", "");
-    line("calls about owners are answered by a supervisor, and layers have the right owners; what needs a");
-    line("second real ID is not true: a program that gives up root can still read and write what is root's,");
-    line("and /proc shows every process as root's");
+fn explain_one_id() -> Vec<String> {
+    let mut lines = vec![
+        "calls about owners are answered by a supervisor, and layers have the right owners; what needs a".to_owned(),
+        "second real ID is not true: a program that gives up root can still read and write what is root's,".to_owned(),
+        "and /proc shows every process as root's".to_owned(),
+    ];
     if let Some((why, help)) = userns::why_one_id() {
-        line(&format!("why: {why}"));
-        if let Some(help) = help {
-            line(&format!("better: {help}"));
-        }
+        lines.push(format!("why: {why}"));
+        lines.extend(help.as_ref().map(|help| format!("better: {help}")));
     }
+    lines
 }
 
 struct Check {
@@ -37,7 +50,7 @@ struct Check {
 }
 
 /// Runs the command.
-pub fn run(global: &Global, _args: Args) -> Result<Exit> {
+pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let mut checks = Vec::new();
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     checks.push(Check { name: "kernel", result: kernel(release.trim()), needed: true });
@@ -68,15 +81,23 @@ pub fn run(global: &Global, _args: Args) -> Result<Exit> {
     });
     checks.push(Check { name: "overlayfs", result: mounted, needed: true });
     checks.push(Check { name: "cgroups", result: cgroups(), needed: false });
-    let paint = Paint(global.color.stdout());
-    let mut fine = true;
     let one_id = matches!(userns::current(), Some(userns::IdMap::Single { .. }));
-    for check in &checks {
+    let notes = if one_id { explain_one_id() } else { Vec::new() };
+    let fine = checks.iter().all(|check| check.result.is_ok() || !check.needed);
+    match args.format {
+        Format::Text => text(&checks, &notes, Paint(global.color.stdout())),
+        Format::Json => json(&checks, &notes, fine),
+    }
+    Ok(if fine { Exit::Clean } else { Exit::Findings })
+}
+
+fn text(checks: &[Check], notes: &[String], paint: Paint) {
+    for check in checks {
         match &check.result {
             Ok(text) => {
                 outln!("{} {:10}  {text}", paint.green("ok     "), check.name);
-                if check.name == ID_MAP && one_id {
-                    explain_one_id();
+                for line in notes.iter().filter(|_| check.name == ID_MAP) {
+                    outln!("{:20}{line}", "");
                 }
             }
             Err((why, help)) => {
@@ -85,11 +106,25 @@ pub fn run(global: &Global, _args: Args) -> Result<Exit> {
                 if let Some(help) = help {
                     outln!("{:20}{help}", "");
                 }
-                fine &= !check.needed;
             }
         }
     }
-    Ok(if fine { Exit::Clean } else { Exit::Findings })
+}
+
+fn json(checks: &[Check], notes: &[String], fine: bool) {
+    let checks = checks.iter().map(|check| {
+        let (state, text, help) = match &check.result {
+            Ok(text) => ("ok", text, None),
+            Err((why, help)) => (if check.needed { "failed" } else { "missing" }, why, help.as_ref()),
+        };
+        let notes = if check.name == ID_MAP { notes } else { &[] };
+        serde_json::json!({
+            "name": check.name, "state": state, "needed": check.needed, "text": text, "help": help, "notes": notes,
+        })
+    });
+    let checks: Vec<serde_json::Value> = checks.collect();
+    let report = serde_json::json!({ "version": 1, "fine": fine, "checks": checks });
+    outln!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
 }
 
 fn kernel(release: &str) -> std::result::Result<String, (String, Option<String>)> {

@@ -79,13 +79,24 @@ fn query(options: &BuildOptions, tag: &str) -> String {
             options.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect();
         fields.push(("extrahosts", hosts.join(",")));
     }
-    let encode = |text: &str| -> String {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        text.bytes()
-            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-            .collect()
-    };
-    fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
+    fields.iter().map(|(name, value)| format!("{name}={}", encode(value, b"-._~"))).collect::<Vec<_>>().join("&")
+}
+
+/// With everything but letters, digits and `plain` as `%41`.
+fn encode(text: &str, plain: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || plain.contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// An image that is there, as the archive that `docker save` would write.
+pub(super) fn saved(engine: &'static str, address: &Address, name: &str) -> Result<Response> {
+    let target = format!("/images/{}/get", encode(name, b"-._~/:@"));
+    let answer = request(address, "GET", &target, "text/plain", None)
+        .map_err(|source| EngineError::Unreachable { address: address.clone(), source })?;
+    checked(engine, answer).map_err(|error| match error {
+        EngineError::Build { engine, reason } => EngineError::Save { engine, name: name.to_owned(), reason },
+        other => other,
+    })
 }
 
 /// The context as docker's client sends it: all owned by root, the Dockerfile beside it and hidden from COPY.

@@ -36,7 +36,7 @@ pub(super) type Fill<'f> = dyn FnMut(&mut dyn Write) -> io::Result<()> + 'f;
 /// An answer.
 pub(super) struct Response {
     pub(super) status: u16,
-    pub(super) body: Box<dyn BufRead>,
+    pub(super) body: Box<dyn BufRead + Send>,
 }
 
 /// Sends a request; `body` writes what goes with it.
@@ -80,7 +80,7 @@ fn read_head(mut reader: BufReader<Box<dyn Connection>>) -> io::Result<Response>
     for _ in 0..MAX_LINES {
         let header = line(&mut reader)?;
         if header.is_empty() {
-            let body: Box<dyn BufRead> = match length {
+            let body: Box<dyn BufRead + Send> = match length {
                 _ if chunked => Box::new(BufReader::new(Unchunk { inner: reader, left: 0, ended: false })),
                 Some(length) => Box::new(reader.take(length)),
                 None => Box::new(reader),

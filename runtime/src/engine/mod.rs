@@ -49,6 +49,16 @@ pub enum EngineError {
         /// Its own words.
         reason: String,
     },
+    /// It does not give an image.
+    #[error("get {name} from {engine}: {reason}")]
+    Save {
+        /// Who.
+        engine: &'static str,
+        /// The image.
+        name: String,
+        /// Its own words.
+        reason: String,
+    },
     /// It cannot do what was asked.
     #[error("build with {engine}: it cannot do {what}")]
     Unsupported {
@@ -88,7 +98,7 @@ impl EngineError {
             Self::Unsupported { .. } => Some("leave --engine out, or take --engine buildkit".to_owned()),
             Self::Load(error) => error.help(),
             Self::Store(error) => error.help(),
-            Self::Build { .. } | Self::Context { .. } => None,
+            Self::Build { .. } | Self::Save { .. } | Self::Context { .. } => None,
         }
     }
 }
@@ -106,6 +116,12 @@ pub fn build(engine: Engine, store: &Store, options: &BuildOptions, progress: &m
         store.tag(tag, &image.manifest)?;
     }
     Ok(Built { image, steps: Vec::new(), results: Results::default() })
+}
+
+/// An image of a docker or podman engine as a docker archive, through its API: for machines without its command.
+pub(crate) fn saved(podman: bool, name: &str) -> Result<impl std::io::Read + Send> {
+    let (engine, address) = if podman { ("podman", podman_address()) } else { ("docker", docker_address()) };
+    Ok(api::saved(engine, &address, name)?.body)
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -159,7 +159,7 @@ impl Source {
         choose_one(images, name, platform, path)
     }
 
-    /// An image of a docker or podman daemon, as its `save` writes it.
+    /// An image of a docker or podman daemon, as its `save` writes it; where its command is not installed, its API gives it.
     pub fn saved(engine: &str, name: &str, platform: &Platform) -> Result<Source, InspectError> {
         let mut command = Command::new(engine);
         command.arg("save");
@@ -168,14 +168,25 @@ impl Source {
         }
         let failed = |reason: String| InspectError::Engine { engine: engine.to_owned(), name: name.to_owned(), reason };
         command.arg(name).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        let path = PathBuf::from(format!("{engine} save {name}"));
+        let mut child = match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let stream = crate::engine::saved(engine == "podman", name);
+                let stream = stream.map_err(|error| match error {
+                    crate::engine::EngineError::Save { reason, .. } => failed(reason),
+                    other => failed(format!("failed to {other}")),
+                });
+                let file = spool(stream?, &path)?;
+                return choose_one(Files::of(file, &path)?.images(&path)?, None, platform, &path);
+            }
+            spawned => spawned.map_err(|error| failed(error.to_string()))?,
+        };
         let said = child.stderr.take();
         let said = std::thread::spawn(move || {
             let mut text = String::new();
             let _ = said.map(|mut said| said.read_to_string(&mut text));
             text
         });
-        let path = PathBuf::from(format!("{engine} save {name}"));
         let archive = child.stdout.take().map(|out| spool(out, &path));
         let status = child.wait().map_err(|error| failed(error.to_string()))?;
         let said = said.join().unwrap_or_default();
