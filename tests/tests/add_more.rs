@@ -75,6 +75,43 @@ fn what_an_address_gives_is_a_file_of_its_name_and_time() {
 }
 
 #[test]
+fn capabilities_of_archives_are_kept_whatever_their_bytes() {
+    let world = World::new();
+    // An end of line in the middle, as CAP_DAC_OVERRIDE and CAP_FOWNER make it.
+    let capability = [1, 0, 0, 2, b'\n', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let key = "SCHILY.xattr.security.capability";
+    let mut tar = tar::Builder::new(Vec::new());
+    let long = "long/".repeat(30);
+    for name in ["first", "program", long.trim_end_matches('/')] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(3);
+        header.set_mode(0o755);
+        if name == "program" {
+            tar.append_pax_extensions([("comment", &b"x"[..]), (key, &capability[..])]).expect("memory");
+            header.set_path(name).expect("short");
+            header.set_cksum();
+            tar.append(&header, &b"abc"[..]).expect("memory");
+        } else {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(3);
+            header.set_mode(0o755);
+            tar.append_data(&mut header, name, &b"abc"[..]).expect("memory");
+        }
+    }
+    world.write("c/a.tar", tar.into_inner().expect("memory"));
+    world.write("c/Dockerfile", "FROM scratch\nADD a.tar /\n");
+    world.run(&["build", "c", "-o", "type=tar,dest=out.tar"]).expect(0);
+    let bytes = std::fs::read(world.path().join("out.tar")).expect("was written");
+    let wanted = [key.as_bytes(), b"=", &capability, b"\n"].concat();
+    let times = bytes.windows(wanted.len()).filter(|window| *window == wanted).count();
+    assert_eq!(times, 1);
+    let mut out = tar::Archive::new(bytes.as_slice());
+    let names = out.entries().expect("a tar").map(|entry| entry.expect("an entry").path_bytes().into_owned());
+    let files = names.filter(|name| !name.ends_with(b"/")).count();
+    assert_eq!(files, 3);
+}
+
+#[test]
 fn sparse_files_of_archives_have_their_holes_filled() {
     let world = World::new();
     if !tool("tar") {

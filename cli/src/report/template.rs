@@ -96,7 +96,8 @@ fn evaluate(action: &str, root: &Value) -> Result<Value, String> {
                 piped = Some(operand(only, root)?);
                 continue;
             }
-            _ => return Err(format!("`{{{{{action}}}}}` is not understood")),
+            None => return Err("an action is empty".to_owned()),
+            Some(_) => return Err(format!("`{{{{{action}}}}}` is not understood")),
         };
         let mut given = words.map(|word| operand(word, root)).collect::<Result<Vec<_>, _>>()?;
         given.extend(piped.take());

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::copy::{Copying, land};
-use super::sparse::{Records, Sparse};
+use super::sparse::{BLOCK, Records, Sparse, octal};
 use super::upper::{Body, Content, Made, Manner, Upper};
+use crate::layer::records as layer_records;
 use crate::rootfs::{NodeKind, Tree};
 use crate::store::Store;
 
@@ -84,21 +86,22 @@ pub(super) fn unpack(
     let mut hard_links: HashMap<PathBuf, u64> = HashMap::new();
     let base = upper.new_file_numbers();
     let mut holes: u64 = 0;
+    // Where the entry before ends.
+    let mut after = 0;
     for (count, entry) in archive.entries()?.enumerate() {
-        let mut entry = entry?;
+        let entry = entry?;
         if count > MAX_ENTRIES {
             return Err(io::Error::other("it has too many entries"));
         }
         let mut records = Records::default();
         let mut capability = None;
-        if let Some(extensions) = entry.pax_extensions()? {
-            for extension in extensions.flatten() {
-                let (key, value) = (extension.key_bytes(), extension.value_bytes());
-                if !records.note(key, value)? && key == b"SCHILY.xattr.security.capability" {
-                    capability = Some(value.to_vec());
-                }
+        let pax = pax_before(spool, after, entry.raw_header_position())?;
+        for (key, value) in layer_records(&pax).map_err(|error| io::Error::other(error.to_string()))? {
+            if !records.note(key, value)? && key == b"SCHILY.xattr.security.capability" {
+                capability = Some(value.to_vec());
             }
         }
+        after = end_of(&entry)?;
         let name = records.name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let name = PathBuf::from(std::ffi::OsStr::from_bytes(&name));
         let relative = inside(&name)?;
@@ -143,7 +146,11 @@ pub(super) fn unpack(
                 let place = entry.raw_file_position();
                 let sparse = match kind {
                     tar::EntryType::GNUSparse => {
-                        Some(Sparse::of_header(spool, entry.raw_header_position(), header.entry_size()?))
+                        let sparse = Sparse::of_header(spool, entry.raw_header_position(), header.entry_size()?);
+                        Some(sparse.map(|(sparse, data)| {
+                            after = data + header.entry_size().unwrap_or(0).next_multiple_of(BLOCK);
+                            sparse
+                        }))
                     }
                     _ => records.file(spool, place, entry.size()).transpose(),
                 };
@@ -167,6 +174,35 @@ pub(super) fn unpack(
         upper.replace(path, made)?;
     }
     Ok(())
+}
+
+/// Where the header after this entry begins. That of an old sparse file is known when its map is read.
+fn end_of<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<u64> {
+    let size = if entry.header().entry_type() == tar::EntryType::GNUSparse { 0 } else { entry.size() };
+    let end = size.checked_next_multiple_of(BLOCK).and_then(|size| entry.raw_file_position().checked_add(size));
+    end.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The records between the entry before and the header of this one, as they are: the package gives them split at ends of lines,
+/// which attributes may hold.
+fn pax_before(spool: &File, mut at: u64, header: u64) -> io::Result<Vec<u8>> {
+    const LONGEST: u64 = 1 << 20;
+    let mut found = Vec::new();
+    while at < header {
+        let mut block = [0; BLOCK as usize];
+        spool.read_exact_at(&mut block, at)?;
+        let size = octal(&block[124..136]).ok_or(io::ErrorKind::InvalidData)?;
+        if matches!(block[156], b'x' | b'X') {
+            if size > LONGEST {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a PAX header is too long"));
+            }
+            found.resize(usize::try_from(size).unwrap_or(0), 0);
+            spool.read_exact_at(&mut found, at + BLOCK)?;
+        }
+        let next = size.checked_next_multiple_of(BLOCK).and_then(|size| at.checked_add(BLOCK)?.checked_add(size));
+        at = next.ok_or(io::ErrorKind::InvalidData)?;
+    }
+    Ok(found)
 }
 
 /// A hard link: both names become one file of this layer.

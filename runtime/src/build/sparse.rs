@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The most pieces a file may have.
 const MAX_PIECES: usize = 1 << 20;
-const BLOCK: u64 = 512;
+pub(super) const BLOCK: u64 = 512;
 
 /// A file with holes.
 #[derive(Clone, Debug)]
@@ -73,8 +73,9 @@ impl Records {
 }
 
 impl Sparse {
-    /// The file of an old GNU header, which is at `header` in the archive; `stored` bytes of it are there.
-    pub(super) fn of_header(spool: &File, header: u64, stored: u64) -> io::Result<Self> {
+    /// The file of an old GNU header, which is at `header` in the archive; `stored` bytes of it are there, from the second
+    /// answer on.
+    pub(super) fn of_header(spool: &File, header: u64, stored: u64) -> io::Result<(Self, u64)> {
         let mut block = [0; BLOCK as usize];
         spool.read_exact_at(&mut block, header)?;
         let field = |bytes: &[u8]| octal(bytes).ok_or_else(bad);
@@ -86,7 +87,7 @@ impl Sparse {
                 map.extend([field(&part[..12])?, field(&part[12..])?]);
             }
             if !more {
-                return Self::new(size, &map, from, stored);
+                return Ok((Self::new(size, &map, from, stored)?, from));
             }
             if map.len() > 2 * MAX_PIECES {
                 return Err(bad());
@@ -187,7 +188,7 @@ fn number(text: &[u8]) -> io::Result<u64> {
 }
 
 /// Octal digits, or with the highest bit set a number in base 256.
-fn octal(field: &[u8]) -> Option<u64> {
+pub(super) fn octal(field: &[u8]) -> Option<u64> {
     if field.first()? & 0x80 != 0 {
         let (high, low) = field.split_at(field.len() - 8);
         let is_small = high.first() == Some(&0x80) && high[1..].iter().all(|byte| *byte == 0);

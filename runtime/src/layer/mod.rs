@@ -21,7 +21,7 @@ pub(crate) use lower::DIRECTORY;
 pub use lower::Lower;
 pub use overlay::XattrPrefix;
 pub use reader::Limits;
-pub(crate) use reader::TarReader;
+pub(crate) use reader::{TarReader, records};
 pub use writer::{Entry, Kind, LayerWriter, TarWriter};
 
 #[cfg(test)]

@@ -333,8 +333,13 @@ fn number(field: &[u8]) -> Option<i64> {
     Some(value)
 }
 
-fn parse_records(mut records: &[u8], extended: &mut Extended) -> Result<(), LayerError> {
+/// A key and its value.
+type Record<'b> = (&'b [u8], &'b [u8]);
+
+/// The records of a PAX header. Values may hold any byte, ends of lines too.
+pub(crate) fn records(mut records: &[u8]) -> Result<Vec<Record<'_>>, LayerError> {
     let bad = || LayerError::entry(b"PAX header", "its records do not read");
+    let mut found = Vec::new();
     while !records.is_empty() {
         if records.iter().all(|byte| *byte == 0) {
             break;
@@ -348,7 +353,14 @@ fn parse_records(mut records: &[u8], extended: &mut Extended) -> Result<(), Laye
         let record = &records[space + 1..length - 1];
         records = &records[length..];
         let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(bad)?;
-        let (key, value) = (&record[..equals], &record[equals + 1..]);
+        found.push((&record[..equals], &record[equals + 1..]));
+    }
+    Ok(found)
+}
+
+fn parse_records(bytes: &[u8], extended: &mut Extended) -> Result<(), LayerError> {
+    let bad = || LayerError::entry(b"PAX header", "its records do not read");
+    for (key, value) in records(bytes)? {
         let text = || std::str::from_utf8(value).map_err(|_| bad());
         match key {
             b"path" => extended.name = Some(value.to_vec()),
