@@ -147,7 +147,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
             eprintln!("note: line {line} puts it into the image ({said}): add {} to .dockerignore", snapshot::NAME);
         }
     }
-    if !global.quiet && report.targets.iter().all(|verdict| verdict.checks.is_empty()) {
+    let held = targets.iter().any(|target| target.limits.growth.is_some());
+    if !global.quiet && !held && report.targets.iter().all(|verdict| verdict.checks.is_empty()) {
         eprintln!("note: no limit is set: write [budget] into plimsoll.toml, or give --max-size and the like");
     }
     Ok(if report.passed { Exit::Clean } else { Exit::Findings })
