@@ -277,6 +277,7 @@ fn a_slip_is_told_what_was_meant() {
     world.write("plimsoll.toml", app.to_owned() + "file = \"Dockerfile\"\n");
     world.run(&["gate", "--update-baseline"]).expect(0).says("line 5 puts it into the image");
     world.write(".dockerignore", "plimsoll.lock\n");
+    std::fs::remove_file(world.path().join("plimsoll.lock")).expect("own file");
     let told = world.run(&["gate", "--update-baseline"]).expect(0);
     assert!(!told.stderr.contains("puts it into the image"), "{told}");
     world.run(&["gate", "app.tar", "--max-growth", "1%"]).expect(2).says("knows app only");

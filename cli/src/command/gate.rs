@@ -112,7 +112,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         Baseline::Image(_) => Lock { version: 1, image: BTreeMap::new() },
     };
     let mut verdicts = Vec::new();
-    let mut copied = None;
+    let mut dockerfiles = Vec::new();
     for target in &targets {
         let measured = measure(global, &args, &config, target)?;
         let before = if args.update_baseline { None } else { baseline.find(global, &target.name, &measured)? };
@@ -124,17 +124,19 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
                 baseline.lack()
             ));
         }
-        if let (true, Baseline::File { path, .. }) = (args.update_baseline && !global.quiet, &baseline) {
-            copied = copied.or_else(|| baseline_in_image(target, &measured, path));
-        }
         verdicts.push(judge(target, &measured, before.as_ref(), &baseline));
         lock.image.insert(target.name.clone(), measured.snapshot);
+        dockerfiles.push(measured.dockerfile);
     }
+    let mut copied = None;
     if args.update_baseline {
         let Baseline::File { path, .. } = &baseline else {
             return Err(miette!(help = "name a file with --baseline", "failed to update the baseline: it is an image"));
         };
         lock.write(path)?;
+        // Asked once it is there, since what is not there is not left out either.
+        let mut each = targets.iter().zip(&dockerfiles);
+        copied = each.find_map(|(target, dockerfile)| baseline_in_image(target, dockerfile.as_ref()?, path));
     }
     let report = Report { version: 1, passed: verdicts.iter().all(|verdict| verdict.passed), targets: verdicts };
     if let Some(path) = &args.markdown {
@@ -176,8 +178,7 @@ fn named_once(config: &Config) -> Result<()> {
 }
 
 /// The line by which the baseline gets into the image itself, which then grows with it.
-fn baseline_in_image(target: &Target, measured: &Measured, lock: &Path) -> Option<(u32, String)> {
-    let dockerfile = measured.dockerfile.as_ref()?;
+fn baseline_in_image(target: &Target, dockerfile: &WithDockerfile, lock: &Path) -> Option<(u32, String)> {
     let context = match &target.what {
         What::Folder { context, .. } => context.clone(),
         What::Image { .. } => folder_of(&dockerfile.path),
