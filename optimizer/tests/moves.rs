@@ -381,6 +381,7 @@ CMD [\"busybox\", \"httpd\", \"-f\", \"-h\", \"dist\"]
 fn a_built_site_is_served_without_what_built_it() {
     let manifest = ("package.json", "{\"scripts\": {\"build\": \"node build.js\"}}");
     let step = apply("two-stage-site", SITE, &[manifest]).expect("applies");
+    assert!(step.may_change.contains(&"/site/**".to_owned()), "{:?}", step.may_change);
     let (first, last) = step.files.dockerfile.split_once("\n\n").expect("two stages");
     assert!(first.contains("COPY . .\nRUN npm ci\nRUN npm run build") && !first.contains("busybox"), "{first}");
     assert_eq!(
@@ -410,6 +411,7 @@ fn composer_stays_behind_where_it_writes_packages_only() {
     let step = apply("two-stage-php", COMPOSER, &[("composer.json", "{}")]).expect("applies");
     let (_, last) = step.files.dockerfile.split_once("\n\n").expect("two stages");
     assert!(last.contains("apt-get install -y php-cli\n") && last.contains("COPY . .\n"), "{last}");
+    assert!(step.may_change.contains(&"/srv/composer.lock".to_owned()), "{:?}", step.may_change);
     assert!(last.contains("COPY --from=build /srv/vendor /srv/vendor\n"), "{last}");
     let elsewhere = [("composer.json", "{\"config\": {\"vendor-dir\": \"lib\"}}")];
     let step = apply("two-stage-php", COMPOSER, &elsewhere).expect("applies");
@@ -426,6 +428,7 @@ fn folders_of_classes_stay_where_they_are_packed() {
     let jar = format!("{java}CMD [\"java\", \"-jar\", \"a.jar\"]\n");
     let step = apply("two-stage-java", &jar, &[]).expect("applies");
     assert!(!step.files.dockerfile.contains("/app/out"), "{}", step.files.dockerfile);
+    assert!(step.may_change.contains(&"/app/out/**".to_owned()), "{:?}", step.may_change);
     // The classes are started as they are, so they have to be there.
     let classes = format!("{java}CMD [\"java\", \"-cp\", \"out\", \"A\"]\n");
     let step = apply("two-stage-java", &classes, &[]).expect("applies");

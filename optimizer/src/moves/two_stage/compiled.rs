@@ -56,6 +56,13 @@ impl Ecosystem for Compiler {
     fn implied(&self, _package: &str) -> Option<&'static str> {
         None
     }
+    fn behind(&self, _link: &Link, around: &Around<'_>) -> Vec<String> {
+        let folders: &[&str] = match around.base.kind {
+            BaseKind::Golang => &["/go", "/go/bin", "/go/src", "/go/pkg"],
+            _ => &[],
+        };
+        folders.iter().map(|path| (*path).to_owned()).collect()
+    }
     fn comment(&self) -> &'static str {
         "what was compiled; compilers and headers stay behind"
     }

@@ -61,6 +61,11 @@ impl Ecosystem for Kit {
     fn implied(&self, _package: &str) -> Option<&'static str> {
         None
     }
+    fn behind(&self, link: &Link, around: &Around<'_>) -> Vec<String> {
+        let folders = link.args().iter().filter(|word| use_of(&word.text, around).packed_and_started);
+        let paths = folders.filter_map(|word| around.place.absolute(&word.text));
+        paths.flat_map(|path| [path.clone(), format!("{path}/**")]).collect()
+    }
     fn comment(&self) -> &'static str {
         "what was compiled; the development kit stays behind"
     }

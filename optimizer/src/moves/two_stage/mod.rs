@@ -61,6 +61,10 @@ pub(super) trait Ecosystem: Sync {
     fn prelude(&self, products: &BTreeSet<String>, around: &Around<'_>) -> Prelude;
     /// The package to install where the one that brought the program along is left behind.
     fn implied(&self, package: &str) -> Option<&'static str>;
+    /// Absolute paths outside of the distribution's own that a command writes and the last stage does without.
+    fn behind(&self, _link: &Link, _around: &Around<'_>) -> Vec<String> {
+        Vec::new()
+    }
     /// Whether a package of apt's serves installing only.
     fn leaves(&self, _package: &str) -> bool {
         false
@@ -217,6 +221,7 @@ fn split(
     let mut first_install = None;
     let mut last_install = None;
     let mut workshops: BTreeSet<String> = BTreeSet::new();
+    let mut behind: BTreeSet<String> = BTreeSet::new();
     for (index, instruction) in sheet.instructions() {
         let dialect = dialects.get(index).copied().unwrap_or_default();
         let chain = Chain::of(instruction, dialect);
@@ -231,8 +236,11 @@ fn split(
                 continue;
             }
             let what = ecosystem.does(link, &Around { base, place: &place, input })?;
-            if !matches!(what, Does::Other) && ecosystem.keeps_sources() {
-                workshops.extend(place.workdir.clone());
+            if !matches!(what, Does::Other) {
+                if ecosystem.keeps_sources() {
+                    workshops.extend(place.workdir.clone());
+                }
+                behind.extend(ecosystem.behind(link, &Around { base, place: &place, input }));
             }
             if let Does::Installs(paths) = &what {
                 if place.user.as_deref().is_some_and(|user| !matches!(user, "root" | "0" | "root:root" | "0:0")) {
@@ -401,7 +409,11 @@ fn split(
     Ok(Step {
         files: Files { dockerfile: text.finish(), dockerignore: input.files.dockerignore.clone() },
         title: None,
-        may_change: super::system_paths(),
+        may_change: {
+            let below = |path: &String| [path.clone(), format!("{}/**", path.trim_end_matches('/'))];
+            let workshops = workshops.iter().flat_map(below);
+            super::system_paths().into_iter().chain(workshops).chain(behind).collect()
+        },
         config_changes,
         notes,
     })

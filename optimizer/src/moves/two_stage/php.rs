@@ -36,6 +36,9 @@ impl Ecosystem for Composer {
     fn implied(&self, package: &str) -> Option<&'static str> {
         (package == "composer").then_some("php-cli")
     }
+    fn behind(&self, _link: &Link, around: &Around<'_>) -> Vec<String> {
+        around.place.absolute("composer.lock").into_iter().collect()
+    }
     fn leaves(&self, package: &str) -> bool {
         matches!(package, "composer" | "git" | "unzip" | "zip" | "p7zip-full" | "7zip" | "subversion" | "mercurial")
     }
