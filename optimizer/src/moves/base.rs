@@ -1,6 +1,7 @@
 //! A smaller variant of the same base.
 
-use super::two_stage::{only_stage, with_manual_pages};
+use super::packages::with_manual_pages;
+use super::two_stage::only_stage;
 use super::{Input, Move, NotApplicable, Step, system_paths};
 use crate::apply::Level;
 use crate::bases::BaseImage;

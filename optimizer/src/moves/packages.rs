@@ -1,5 +1,8 @@
 //! Which Debian packages a program needs while it is built and not while it runs.
 
+use crate::chain::{Chain, Link, dialects};
+use plimsoll_parser::Edit;
+
 /// What a final image has in the place of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runtime {
@@ -218,4 +221,28 @@ pub(crate) fn is_build_tool(program: &str) -> bool {
         "uv",
     ];
     PROGRAMS.contains(&program)
+}
+
+/// The same text, with the folder of manual pages made before a package is installed whose scripts need it, as they
+/// do on slim images.
+pub(crate) fn with_manual_pages(text: &str) -> String {
+    let file = plimsoll_parser::parse(text);
+    let dialects = dialects(&file.instructions);
+    let mut edits = Vec::new();
+    for (index, instruction) in file.instructions.iter().enumerate() {
+        let Some(chain) = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default()) else { continue };
+        if chain.links.iter().any(|link| link.program() == "mkdir" && link.has("/usr/share/man/man1")) {
+            continue;
+        }
+        let wants = |link: &&Link| {
+            let names = super::unneeded::packages(link);
+            matches!(link.program(), "apt-get" | "apt")
+                && link.verb() == "install"
+                && names.iter().filter_map(|at| link.words.get(*at)).any(|word| wants_manual_pages(&word.text))
+        };
+        if let Some(link) = chain.links.iter().find(wants) {
+            edits.push(Edit::insert(link.range.start, "mkdir -p /usr/share/man/man1 && "));
+        }
+    }
+    crate::apply::splice(text, &edits)
 }

@@ -14,7 +14,7 @@ mod site;
 
 pub(crate) use go::{GoBinary, files_read};
 
-use super::packages::{Runtime, is_build_tool, runtime_of, wants_manual_pages};
+use super::packages::{Runtime, is_build_tool, runtime_of};
 use super::{ConfigChange, Input, Move, NotApplicable, Step};
 use crate::apply::Level;
 use crate::bases::{BaseImage, BaseKind};
@@ -390,7 +390,7 @@ fn split(
     let mut text = build;
     let last_stage = draft.finish();
     let last_stage = if final_base.contains("slim") {
-        super::health::with_tools(&with_manual_pages(&last_stage), base)
+        super::health::with_tools(&super::packages::with_manual_pages(&last_stage), base)
     } else {
         last_stage
     };
@@ -417,30 +417,6 @@ fn split(
         config_changes,
         notes,
     })
-}
-
-/// The same text, with the folder of manual pages made before a package is installed whose scripts need it, as they
-/// do on slim images.
-pub(crate) fn with_manual_pages(text: &str) -> String {
-    let file = plimsoll_parser::parse(text);
-    let dialects = dialects(&file.instructions);
-    let mut edits = Vec::new();
-    for (index, instruction) in file.instructions.iter().enumerate() {
-        let Some(chain) = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default()) else { continue };
-        if chain.links.iter().any(|link| link.program() == "mkdir" && link.has("/usr/share/man/man1")) {
-            continue;
-        }
-        let wants = |link: &&Link| {
-            let names = super::unneeded::packages(link);
-            matches!(link.program(), "apt-get" | "apt")
-                && link.verb() == "install"
-                && names.iter().filter_map(|at| link.words.get(*at)).any(|word| wants_manual_pages(&word.text))
-        };
-        if let Some(link) = chain.links.iter().find(wants) {
-            edits.push(Edit::insert(link.range.start, "mkdir -p /usr/share/man/man1 && "));
-        }
-    }
-    crate::apply::splice(text, &edits)
 }
 
 /// The author's head of the file and FROM line, with the stage's name behind it.
