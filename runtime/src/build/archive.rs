@@ -83,7 +83,9 @@ pub(super) fn unpack(
     file.rewind()?;
     let mut archive = tar::Archive::new(file);
     archive.set_ignore_zeros(false);
+    // Names of one file, and what the last of them said of it.
     let mut hard_links: HashMap<PathBuf, u64> = HashMap::new();
+    let mut said: HashMap<u64, (Manner, i64)> = HashMap::new();
     let base = upper.new_file_numbers();
     let mut holes: u64 = 0;
     // Where the entry before ends.
@@ -129,7 +131,6 @@ pub(super) fn unpack(
             let minor = header.device_minor()?.unwrap_or(0);
             Ok(Body::Device { block, number: nix::sys::stat::makedev(major.into(), minor.into()) })
         };
-        let mut file = None;
         let body = match kind {
             tar::EntryType::Directory => Body::Dir,
             tar::EntryType::Symlink => Body::Symlink(target()?),
@@ -139,7 +140,8 @@ pub(super) fn unpack(
             tar::EntryType::Link => {
                 let target = inside(&target()?)?;
                 let to = parent_of(upper, &root, &target, &name)?.join(target.file_name().unwrap_or_default());
-                link(upper, &mut hard_links, base, to, path, &name)?;
+                let number = link(upper, &mut hard_links, base + count as u64, to, path, &name)?;
+                said.insert(number, (manner, mtime));
                 continue;
             }
             _ => {
@@ -155,7 +157,6 @@ pub(super) fn unpack(
                     _ => records.file(spool, place, entry.size()).transpose(),
                 };
                 let sparse = sparse.transpose().map_err(|error| bad(&name, &error.to_string()))?;
-                file = hard_links.get(&path).copied();
                 Body::File(match sparse {
                     None => Content::Spool { spool: number, offset: place, size: entry.size() },
                     Some(file) => {
@@ -169,9 +170,15 @@ pub(super) fn unpack(
             }
         };
         let mut made = Made::new(body, manner, mtime);
-        made.file = file;
         made.capability = capability;
         upper.replace(path, made)?;
+    }
+    for (path, number) in hard_links {
+        if let Some(made) = upper.made_mut(&path).filter(|made| made.file == Some(number))
+            && let Some((manner, mtime)) = said.get(&number)
+        {
+            made.say(manner, *mtime);
+        }
     }
     Ok(())
 }
@@ -205,21 +212,22 @@ fn pax_before(spool: &File, mut at: u64, header: u64) -> io::Result<Vec<u8>> {
     Ok(found)
 }
 
-/// A hard link: both names become one file of this layer.
+/// A hard link: both names become one file of this layer, which has this number if it has none yet. Gives its number.
 fn link(
     upper: &mut Upper<'_>,
     known: &mut HashMap<PathBuf, u64>,
-    base: u64,
+    fresh: u64,
     to: PathBuf,
     path: PathBuf,
     name: &Path,
-) -> io::Result<()> {
-    let number = base + known.len() as u64;
-    let number = *known.entry(to.clone()).or_insert(number);
+) -> io::Result<u64> {
     let Some(first) = upper.made_mut(&to) else { return Err(bad(name, "a hard link to nothing in the archive")) };
-    first.file = Some(number);
+    let number = *first.file.get_or_insert(fresh);
     let copy = first.clone();
-    upper.replace(path, copy)
+    upper.replace(path.clone(), copy)?;
+    known.insert(to, number);
+    known.insert(path, number);
+    Ok(number)
 }
 
 /// A name of an archive: relative, and never leaving it.

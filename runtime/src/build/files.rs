@@ -15,7 +15,7 @@ use crate::digest::{Digest, Hasher};
 use crate::image::Layer;
 use crate::layer::LayerError;
 use crate::plan::{Chmod, CopyAction};
-use crate::rootfs::{DirTree, Tree, clean, read_small, resolve};
+use crate::rootfs::{DirTree, NodeKind, Tree, clean, read_small, resolve};
 use crate::snapshot::{CommitOptions, SnapshotError, View};
 
 /// Where files come from.
@@ -256,7 +256,7 @@ impl Builder<'_> {
                     trees += 1;
                 }
                 Taken::Source(source) => {
-                    if action.add && action.unpack != Some(false) && !source.node.is_dir() {
+                    if action.add && action.unpack != Some(false) && source.node.kind == NodeKind::File {
                         let opened = tree.open(&source.root).map_err(|error| BuildError::Copy {
                             place: Box::new(place.clone()),
                             path: source.root.clone(),

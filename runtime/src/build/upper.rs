@@ -123,6 +123,14 @@ impl Made {
         let Manner { mode, uid, gid } = manner;
         Self { body, mode, uid, gid, mtime, capability: None, file: None, same: false, fresh: false, below: None }
     }
+
+    /// Gives it another owner, and, unless it is a link, which has neither of its own, another mode and time.
+    pub(super) fn say(&mut self, manner: &Manner, mtime: i64) {
+        (self.uid, self.gid) = (manner.uid, manner.gid);
+        if !matches!(self.body, Body::Symlink(_)) {
+            (self.mode, self.mtime) = (manner.mode, mtime);
+        }
+    }
 }
 
 impl<'l> Upper<'l> {

@@ -47,8 +47,9 @@ pub fn symbolic_mode(text: &str, mode: u32, is_dir: bool) -> Option<u32> {
         }
         while let Some(operator) = rest.chars().next() {
             let end = rest.get(1..)?.find(['+', '-', '=']).map_or(rest.len(), |at| at + 1);
+            let said = rest.get(1..end)?;
             let mut bits = 0;
-            for c in rest.get(1..end)?.chars() {
+            for c in said.chars() {
                 bits |= match c {
                     'r' => 0o444,
                     'w' => 0o222,
@@ -66,7 +67,9 @@ pub fn symbolic_mode(text: &str, mode: u32, is_dir: bool) -> Option<u32> {
             match operator {
                 '+' => mode |= bits & users,
                 '-' => mode &= !(bits & users),
-                _ => mode = (mode & !(users & 0o777)) | (bits & users),
+                // What is copied from others leaves set-user-ID and set-group-ID alone.
+                _ if said.contains(['u', 'g', 'o']) => mode = (mode & !(users & 0o777)) | (bits & users),
+                _ => mode = (mode & !(users & 0o6777)) | (bits & users),
             }
             rest = rest.get(end..)?;
         }
@@ -187,6 +190,8 @@ mod tests {
         assert_eq!(symbolic_mode("a+x", 0o644, false), Some(0o755));
         assert_eq!(symbolic_mode("g-w,o=", 0o666, false), Some(0o640));
         assert_eq!(symbolic_mode("u+s,g=u", 0o744, false), Some(0o4774));
+        assert_eq!(symbolic_mode("u=rwX,go=rX", 0o4755, false), Some(0o755));
+        assert_eq!(symbolic_mode("u=g", 0o4755, false), Some(0o4555));
         assert_eq!(symbolic_mode("rwx", 0, false), None);
         assert_eq!(symbolic_mode("z=r", 0, false), None);
     }
