@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod compare;
+pub mod containers;
 pub mod context;
 pub mod digest;
 pub mod engine;

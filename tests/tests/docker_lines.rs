@@ -62,7 +62,23 @@ fn the_command_lines_that_docker_users_know_work() {
     }
     let (dockerfile, lines) = section();
     assert!(lines.len() >= 10, "ten are promised: {}", lines.len());
-    for command in ["build", "run", "images", "tag", "push", "pull", "save", "load", "image inspect", "rmi", "login"] {
+    for command in [
+        "build",
+        "run",
+        "ps",
+        "exec",
+        "logs",
+        "stop",
+        "images",
+        "tag",
+        "push",
+        "pull",
+        "save",
+        "load",
+        "image inspect",
+        "rmi",
+        "login",
+    ] {
         let there = lines.iter().any(|line| {
             line.command.starts_with(&format!("plimsoll {command} ")) || line.command == format!("plimsoll {command}")
         });
@@ -105,8 +121,7 @@ fn the_command_lines_that_docker_users_know_work() {
 fn what_is_not_there_is_refused_with_what_to_do() {
     let world = World::new();
     for (flags, help) in [
-        (&["-d"][..], "systemd-run"),
-        (&["--cgroup-parent", "x"], "control group"),
+        (&["--cgroup-parent", "x"][..], "control group"),
         (&["--volumes-from", "x"], "HOST:CONTAINER"),
         (&["--restart", "always"], "systemd"),
         (&["--device", "/dev/fuse"], "devices"),
@@ -125,7 +140,7 @@ fn what_is_not_there_is_refused_with_what_to_do() {
         let of_flag = seen.stderr.contains(help);
         assert!(of_flag || seen.stderr.contains("failed to find the image"), "{flags:?}\n{seen}");
     }
-    world.run(&["run", "-d", "nothing"]).expect(125).says("--detach is not supported");
+    world.run(&["compose", "up"]).expect(2).says("[[service]]");
 }
 
 #[test]
@@ -161,12 +176,13 @@ fn a_container_is_as_its_flags_say() {
 }
 
 #[test]
-fn containers_of_a_daemon_are_not_looked_for() {
+fn docker_s_other_commands_are_there_or_say_what_is() {
     let world = World::new();
-    for words in
-        [&["ps", "-a"][..], &["exec", "-it", "web", "sh"], &["logs", "-f", "web"], &["stop", "web"], &["compose", "up"]]
-    {
-        world.run(words).expect(2).says("no").says("systemd-run");
+    for words in [&["restart", "web"][..], &["cp", "web:/x", "."], &["volume", "ls"], &["compose", "up"]] {
+        world.run(words).expect(2).says("run, ps, logs, exec, stop, kill, wait and rm").says("[[service]]");
+    }
+    for words in [&["exec", "-it", "web", "sh"][..], &["logs", "-f", "web"], &["stop", "web"]] {
+        world.run(words).expect(2).says("failed to find the container web").says("run -d");
     }
     world.write("c/Dockerfile", "FROM scratch\nLABEL a=1\n");
     world.run(&["buildx", "build", "--load", "-t", "it", "c"]).expect(0);

@@ -1,4 +1,4 @@
-//! `plimsoll builder` (docker's `builder` and `buildx`), and docker's commands for containers that a daemon keeps.
+//! `plimsoll builder` (docker's `builder` and `buildx`), and docker's commands that there are not.
 
 use super::{build, images};
 use crate::Global;
@@ -33,11 +33,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     }
 }
 
-/// Says why there is nothing to list, stop or enter.
+/// Says what there is in place of a command that wants more of containers than these can.
 pub fn refuse(_args: &DaemonArgs) -> Result<Exit> {
     Err(miette!(
-        help = "start the program with `plimsoll run … &` or `systemd-run plimsoll run …`: it is then listed, stopped and its output read \
-                as that of any other program; programs that need each other are tried together with [[service]] in plimsoll.toml",
-        "failed to find a daemon that keeps containers: there is none, a container is the `plimsoll run` that started it"
+        help = "of containers there are run, ps, logs, exec, stop, kill, wait and rm; programs that need each other are tried together \
+                with [[service]] in plimsoll.toml",
+        "failed to do as docker does: a container is run once and by itself, and nothing of it is kept but its output"
     ))
 }

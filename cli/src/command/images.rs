@@ -1,5 +1,6 @@
 //! The local store: `images`, `pull`, `push`, `tag`, `rm`, `save`, `load`, `prune`.
 
+use crate::command::containers;
 use crate::exit::Exit;
 use crate::report::template::{self, Written};
 use crate::terminal::{self, Paint, outln};
@@ -83,13 +84,13 @@ pub struct TagArgs {
     name: String,
 }
 
-/// Remove names of images; `prune` then frees the space
+/// Remove containers, and names of images; `prune` then frees the space
 #[derive(clap::Args, Debug)]
 pub struct RmArgs {
-    /// References or IDs
-    #[arg(required = true)]
+    /// Containers by name or ID, images by reference or ID
+    #[arg(required = true, value_name = "NAME")]
     images: Vec<String>,
-    /// An ID takes all names of its image away
+    /// A container is killed first; the ID of an image takes all its names away
     #[arg(short, long)]
     force: bool,
     #[arg(long, hide = true)]
@@ -389,6 +390,15 @@ pub fn rm(global: &Global, args: RmArgs) -> Result<Exit> {
     let store = place::store(global)?;
     let mut exit = Exit::Clean;
     for name in &args.images {
+        match containers::remove(global, name, args.force) {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => {
+                eprintln!("{error:?}");
+                exit = Exit::Failed;
+                continue;
+            }
+        }
         if store.untag(name).into_diagnostic()? {
             outln!("Untagged: {}", Reference::parse(name).map_or_else(|_| name.clone(), |name| name.familiar()));
             continue;

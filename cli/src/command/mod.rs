@@ -6,6 +6,7 @@ pub mod builder;
 pub mod compare;
 pub mod completions;
 pub mod config;
+pub mod containers;
 pub mod doctor;
 pub mod gate;
 pub mod history;

@@ -188,20 +188,25 @@ impl Running {
 
     /// Whether the process ends within `timeout`.
     fn ends_within(&self, timeout: Option<Duration>) -> Result<bool, ExecError> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let wait = match left {
-                None => PollTimeout::NONE,
-                Some(Duration::ZERO) => PollTimeout::ZERO,
-                Some(left) => PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
-            };
-            match poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], wait) {
-                Ok(0) if left == Some(Duration::ZERO) => return Ok(false),
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Ok(true),
-                Err(errno) => return Err(ExecError::new(SetupStep::Wait, "the process", errno)),
-            }
+        ends_within(&self.pidfd, timeout)
+    }
+}
+
+/// Whether a process ends within `timeout`.
+fn ends_within(pidfd: &OwnedFd, timeout: Option<Duration>) -> Result<bool, ExecError> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let wait = match left {
+            None => PollTimeout::NONE,
+            Some(Duration::ZERO) => PollTimeout::ZERO,
+            Some(left) => PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
+        };
+        match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], wait) {
+            Ok(0) if left == Some(Duration::ZERO) => return Ok(false),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(ExecError::new(SetupStep::Wait, "the process", errno)),
         }
     }
 }
@@ -225,6 +230,48 @@ impl Signals {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(errno) => Err(ExecError::new(SetupStep::Wait, "the process", errno)),
         }
+    }
+
+    /// Whether the process ends within this time.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        ends_within(&self.0, Some(time)).unwrap_or(true)
+    }
+}
+
+/// Starts further processes in a running container.
+#[derive(Debug)]
+pub struct Joiner {
+    pidfd: OwnedFd,
+    own_network: bool,
+}
+
+impl Joiner {
+    /// Runs a further process with these standard streams, as `docker exec` does. Root, mounts, network and hostname of
+    /// `process` are not looked at: they are the container's. With [`Process::terminal`] standard input is the socket of a
+    /// [`Terminal`](super::Terminal), and the process gets a terminal for all three.
+    pub fn run(&self, process: &Process, streams: [OwnedFd; 3]) -> Result<Outcome, ExecError> {
+        self.run_with(process, Stdio { own: streams.map(Some), stdout: None, stderr: None })
+    }
+
+    fn run_with(&self, process: &Process, stdio: Stdio) -> Result<Outcome, ExecError> {
+        let started = Instant::now();
+        let pidfd = self.pidfd.as_fd();
+        let mut program = program(process);
+        let mut keep = vec![pidfd];
+        let supervised = match owners::are_noted() {
+            true => Some(Supervisor::start(&process.user, process.upper.as_deref())?),
+            false => None,
+        };
+        if let Some((_, socket)) = &supervised {
+            program.supervisor = Some(socket.as_raw_fd());
+            keep.push(socket.as_fd());
+        }
+        let (own_network, terminal) = (self.own_network, process.terminal);
+        let job = Job::Join { pidfd: pidfd.as_raw_fd(), own_network, terminal, program };
+        let started = start_job(process, stdio, &job, 0, &keep, started)?;
+        // Our end of the child's socket goes, so that the supervisor learns of a child that never came so far.
+        let _supervisor = supervised.map(|(supervisor, _)| supervisor);
+        started.running.finish(started.streams, process.limits.time, &mut |_, _| {})
     }
 }
 
@@ -336,23 +383,14 @@ impl Container {
     /// Runs a further process in the running container, as `docker exec` does. Root, mounts, network and hostname of `process`
     /// are not looked at: they are the container's.
     pub fn run_inside(&self, process: &Process) -> Result<Outcome, ExecError> {
-        let started = Instant::now();
-        let pidfd = self.running.pidfd.as_fd();
-        let mut program = program(process);
-        let mut keep = vec![pidfd];
-        let supervised = match owners::are_noted() {
-            true => Some(Supervisor::start(&process.user, process.upper.as_deref())?),
-            false => None,
-        };
-        if let Some((_, socket)) = &supervised {
-            program.supervisor = Some(socket.as_raw_fd());
-            keep.push(socket.as_fd());
-        }
-        let job = Job::Join { pidfd: pidfd.as_raw_fd(), own_network: self.own_network, program };
-        let started = start_job(process, &job, 0, &keep, started)?;
-        // Our end of the child's socket goes, so that the supervisor learns of a child that never came so far.
-        let _supervisor = supervised.map(|(supervisor, _)| supervisor);
-        started.running.finish(started.streams, process.limits.time, &mut |_, _| {})
+        let process = &Process { terminal: false, ..process.clone() };
+        self.joiner()?.run_with(process, Stdio::new(process)?)
+    }
+
+    /// A way to start further processes in it from another thread. It is of no use once the container has ended.
+    pub fn joiner(&self) -> Result<Joiner, ExecError> {
+        let failed = |error| ExecError::io(SetupStep::Wait, "the process", &error);
+        Ok(Joiner { pidfd: self.running.pidfd.try_clone().map_err(failed)?, own_network: self.own_network })
     }
 }
 
@@ -413,14 +451,15 @@ fn start(process: &Process) -> Result<(Started, Kept), ExecError> {
         return Ok((running, kept));
     }
     if !process.terminal {
-        return Ok((start_job(process, &Job::Start(setup), namespaces, &keep, started)?, kept));
+        let job = Job::Start(setup);
+        return Ok((start_job(process, Stdio::new(process)?, &job, namespaces, &keep, started)?, kept));
     }
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
         .map_err(|errno| ExecError::new(SetupStep::Terminal, "a socket", errno))?;
     setup.terminal = Some(theirs.as_raw_fd());
     let bare = Process { stdin: Input::Null, stdout: Output::Null, stderr: Output::Null, ..process.clone() };
     keep.push(theirs.as_fd());
-    let mut started = start_job(&bare, &Job::Start(setup), namespaces, &keep, started)?;
+    let mut started = start_job(&bare, Stdio::new(&bare)?, &Job::Start(setup), namespaces, &keep, started)?;
     drop(theirs);
     started.terminal =
         Some(pty::receive(&ours).map_err(|errno| ExecError::new(SetupStep::Terminal, "/dev/pts", errno))?);
@@ -601,6 +640,7 @@ fn start_borrowing(
 
 fn start_job(
     process: &Process,
+    mut stdio: Stdio,
     job: &Job,
     namespaces: libc::c_int,
     keep: &[BorrowedFd<'_>],
@@ -609,7 +649,6 @@ fn start_job(
     let prepare = |what: &'static str| move |errno: Errno| ExecError::new(SetupStep::Prepare, what, errno);
     let setup = memory_file(&serde_json::to_vec(job).map_err(|_| prepare("the setup")(Errno::EINVAL))?)?;
     let (failure, failure_child) = pipe2(OFlag::O_CLOEXEC).map_err(prepare("a pipe"))?;
-    let mut stdio = Stdio::new(process)?;
     let args: Vec<CString> =
         [INIT_NAME.to_owned(), setup.as_raw_fd().to_string(), failure_child.as_raw_fd().to_string()]
             .into_iter()

@@ -68,9 +68,9 @@ fn perform(setup: OwnedFd, failure: &OwnedFd) -> Result<std::convert::Infallible
             let ready = Ready::new(&setup.program)?;
             start(&setup, &ready, failure)
         }
-        Job::Join { pidfd, own_network, program } => {
+        Job::Join { pidfd, own_network, terminal, program } => {
             let ready = Ready::new(&program)?;
-            join(sys::inherited(pidfd), own_network, &program, &ready, failure)
+            join(sys::inherited(pidfd), own_network, terminal, &program, &ready, failure)
         }
     }
 }
@@ -449,6 +449,7 @@ fn mask(also: Option<&'static str>) -> Done {
 fn join(
     pidfd: OwnedFd,
     own_network: bool,
+    terminal: bool,
     program: &Program,
     ready: &Ready,
     failure: &OwnedFd,
@@ -464,6 +465,10 @@ fn join(
     setns(&pidfd, namespaces).map_err(at(SetupStep::Join, "the container"))?;
     drop(pidfd);
     setsid().map_err(at(SetupStep::Session, "the process"))?;
+    if terminal {
+        let owner = if program.supervisor.is_some() { 0 } else { program.user.uid };
+        pty::make(&std::io::stdin(), owner).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
+    }
     hold_signals();
     // Only children are in the joined process namespace.
     if let Some(child) = sys::fork_single_threaded().map_err(at(SetupStep::Namespaces, "the process"))? {

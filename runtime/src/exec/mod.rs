@@ -33,13 +33,14 @@ mod user;
 
 pub use ca_bundle::{CA_BUNDLE_PATH, CA_BUNDLE_POINTS, CaBundle, ca_bundle_mounts};
 pub use capabilities::Capabilities;
-pub use container::{Container, Outcome, Signals, Status, Stream, run, run_streaming, spawn};
+pub use container::{Container, Joiner, Outcome, Signals, Status, Stream, run, run_streaming, spawn};
 pub use error::{ExecError, SetupStep};
 pub use forward::Forwarder;
 pub use init::init_if_asked;
 pub use network::{NetworkError, Switch};
 pub use process::{EtcFiles, Input, Limits, Mount, MountKind, Network, Output, Process, Seccomp, Security};
 pub use stop::{Stop, signal_named};
+pub use terminal::{Terminal, open_terminal};
 pub use ulimit::Ulimit;
 pub use user::{User, UserError, lookup as lookup_user, lookup_group};
 

@@ -15,7 +15,8 @@ pub(crate) enum Job {
     /// Set a container up and become its process.
     Start(Setup),
     /// Join the container whose process 1 the pidfd of this number names, and run a further process in it.
-    Join { pidfd: i32, own_network: bool, program: Program },
+    /// With `terminal`, standard input is a socket over which the master side of a terminal made inside is sent.
+    Join { pidfd: i32, own_network: bool, terminal: bool, program: Program },
 }
 
 /// A container to be set up, in the order of the fields.

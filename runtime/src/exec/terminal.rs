@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::{Container, ExecError, Outcome, SetupStep, sys};
+use super::{Container, ExecError, Outcome, SetupStep, pty, sys};
 
 /// Milliseconds between two looks at the size of the user's terminal.
 const LOOK: u8 = 250;
@@ -35,8 +37,38 @@ impl Drop for Raw<'_> {
     }
 }
 
-/// Carries standard input, standard output and the size of the user's terminal to and from the container's until it ends.
+/// Connects the user's terminal to a container's until that ends.
 pub(super) fn attach(container: &mut Container, master: &OwnedFd) -> Result<Outcome, ExecError> {
+    carry(master)?;
+    container.wait()
+}
+
+/// A terminal that a program in a container is going to have.
+#[derive(Debug)]
+pub struct Terminal(OwnedFd);
+
+/// A socket for whoever starts the program, and the terminal that it then gets.
+pub fn open_terminal() -> Result<(Terminal, OwnedFd), ExecError> {
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(|errno| ExecError::new(SetupStep::Terminal, "a socket", errno))?;
+    Ok((Terminal(ours), theirs))
+}
+
+impl Terminal {
+    /// Connects the user's terminal to it until nobody has the program's side open any more. Nothing happens where the program
+    /// was never started.
+    pub fn attach(&self) -> Result<(), ExecError> {
+        match pty::receive(&self.0) {
+            Ok(master) => carry(&master),
+            Err(Errno::EBADMSG) => Ok(()),
+            Err(errno) => Err(ExecError::new(SetupStep::Terminal, "/dev/pts", errno)),
+        }
+    }
+}
+
+/// Carries standard input, standard output and the size of the user's terminal to and from another one, until the last process
+/// that has it open ends.
+fn carry(master: &OwnedFd) -> Result<(), ExecError> {
     let failed = |error: io::Error| ExecError::io(SetupStep::Terminal, "the terminal", &error);
     let stdin = io::stdin();
     let _raw = Raw::new(&stdin);
@@ -76,7 +108,7 @@ pub(super) fn attach(container: &mut Container, master: &OwnedFd) -> Result<Outc
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // EIO: the last process with the terminal open has ended.
-                Ok(_) | Err(_) => return container.wait(),
+                Ok(_) | Err(_) => return Ok(()),
             }
         }
     }

@@ -5,8 +5,6 @@ use miette::{Result, miette};
 /// See the module.
 #[derive(clap::Args, Debug)]
 pub struct Foreign {
-    #[arg(short, long, hide = true)]
-    detach: bool,
     #[arg(short, long = "label", hide = true)]
     labels: Vec<String>,
     #[arg(long, hide = true)]
@@ -103,13 +101,7 @@ impl Foreign {
         let limits = "limits are --memory, --cpus and --pids-limit";
         let apart = "a container has namespaces of its own; only --network host shares one";
         let network = "the network is the host's, none, or with -p one of the container's own";
-        let refused: [(bool, &str, &str); 25] = [
-            (
-                self.detach,
-                "--detach",
-                "no daemon keeps containers: put `&` behind the command, or start it with systemd-run; its output and its end are \
-                 then those of that command",
-            ),
+        let refused: [(bool, &str, &str); 24] = [
             (
                 other(&self.restart, &["no"]),
                 "--restart",

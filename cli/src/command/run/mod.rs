@@ -1,13 +1,16 @@
 //! `plimsoll run`
 
+mod detached;
 mod foreign;
 mod mounts;
 
 use crate::command::{build_args, images};
 use crate::exit::Exit;
 use crate::{Global, place, terminal};
+pub use detached::short;
 use foreign::Foreign;
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
+use plimsoll_runtime::containers::{Folder, Keeper};
 use plimsoll_runtime::exec::{
     self, Capabilities, EtcFiles, Forwarder, Input, Limits, Network, Output, Process, Seccomp, Security,
 };
@@ -20,8 +23,9 @@ use std::time::Duration;
 
 /// Run an image's program
 ///
-/// The flags are docker run's. The container is gone when its program ends, as with --rm. Exit code: the program's own;
-/// 125 when plimsoll could not start it, 126 and 127 when the program could not be run or found.
+/// The flags are docker run's. The container is gone when its program ends, as with --rm; of one that was started with
+/// --detach its output and exit code stay until `rm`. Exit code: the program's own; 125 when plimsoll could not start it, 126
+/// and 127 when the program could not be run or found.
 #[derive(clap::Args, Debug)]
 #[command(disable_help_flag = true)]
 pub struct Args {
@@ -121,7 +125,10 @@ pub struct Args {
     /// Keep standard input open
     #[arg(short, long)]
     interactive: bool,
-    /// Accepted for docker's sake: containers are always removed
+    /// Go on in the background and print the ID; see ps, logs, exec and stop
+    #[arg(short, long)]
+    detach: bool,
+    /// With --detach: leave nothing when it ends. Without, nothing is ever left
     #[arg(long)]
     rm: bool,
     #[command(flatten)]
@@ -151,8 +158,14 @@ impl Args {
 
 /// Runs the command. Failures of plimsoll's own end with 125, as docker's do.
 pub fn run(global: &Global, args: Args) -> Result<Exit> {
-    place::enter()?;
-    match start(global, &args) {
+    let folder = detached::folder();
+    let done = if args.detach && folder.is_none() {
+        args.foreign.refuse().and_then(|()| detached::start(global, &args))
+    } else {
+        place::enter()?;
+        start(global, &args, folder.as_ref())
+    };
+    match done {
         Ok(exit) => Ok(exit),
         Err(error) => {
             eprintln!("{error:?}");
@@ -171,8 +184,10 @@ const POINTS: [Point<'static>; 6] = [
     Point::Directory("/sys"),
 ];
 
-fn start(global: &Global, args: &Args) -> Result<Exit> {
+fn start(global: &Global, args: &Args, folder: Option<&Folder>) -> Result<Exit> {
     args.foreign.refuse()?;
+    let keeper = folder.map(|folder| Keeper::new(folder.clone())).transpose();
+    let keeper = keeper.into_diagnostic().wrap_err("failed to keep the container")?;
     let store = place::store(global)?;
     let (name, _) = args.words();
     let platform = args.platform.as_deref();
@@ -189,11 +204,7 @@ fn start(global: &Global, args: &Args) -> Result<Exit> {
     let mut container = match exec::spawn(&process) {
         Ok(container) => container,
         Err(error) => {
-            let report = match error.help() {
-                Some(help) => miette!(help = help, "{error}"),
-                None => miette!("{error}"),
-            };
-            eprintln!("{report:?}");
+            eprintln!("{:?}", process_failed(&error));
             return Ok(Exit::Process(u8::try_from(error.exit_code()).unwrap_or(125)));
         }
     };
@@ -212,8 +223,18 @@ fn start(global: &Global, args: &Args) -> Result<Exit> {
             }
         }
     }
+    if let (Some(keeper), Some(folder)) = (keeper, folder) {
+        return detached::keep(args, &image, &process, container, keeper, folder);
+    }
     let outcome = container.attach().map_err(|error| miette!("{error}"))?;
     Ok(Exit::Process(u8::try_from(outcome.status.code()).unwrap_or(255)))
+}
+
+fn process_failed(error: &exec::ExecError) -> Report {
+    match error.help() {
+        Some(help) => miette!(help = help, "{error}"),
+        None => miette!("{error}"),
+    }
 }
 
 /// Signals for this process go to the container's.
