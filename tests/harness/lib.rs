@@ -42,3 +42,14 @@ macro_rules! skip {
         return;
     }};
 }
+
+/// [`World::with_busybox`]; the test is skipped where that is not to be had.
+#[macro_export]
+macro_rules! busybox {
+    () => {
+        match $crate::World::with_busybox() {
+            Ok(world) => world,
+            Err(reason) => $crate::skip!("{reason}"),
+        }
+    };
+}

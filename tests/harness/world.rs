@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::{Account, Outcome, binary, fixture, repository, subordinate_ids, user_namespaces};
+use crate::{Account, Outcome, binary, fixture, repository, subordinate_ids, tool, user_namespaces};
 
 /// Everything one test touches.
 #[derive(Debug)]
@@ -37,6 +37,17 @@ impl World {
         }
         let store = dir.path().join("store");
         Self { account, dir, program, store, id_map: None }
+    }
+
+    /// A world with busybox in its store, or why this account cannot start containers.
+    pub fn with_busybox() -> Result<Self, String> {
+        if !tool("mmdebstrap") {
+            return Err("mmdebstrap is not installed".to_owned());
+        }
+        user_namespaces(&Account::current())?;
+        let world = Self::new();
+        world.bases(&["busybox:latest"]);
+        Ok(world)
     }
 
     /// Without subordinate IDs, whether the account has them or not.

@@ -1,26 +1,6 @@
 //! `build` as people who come from docker call it: stages side by side, outputs, caches, contexts.
 
-use plimsoll_tests::{Account, World, skip, tool, user_namespaces};
-
-/// A world with busybox in its store.
-fn with_busybox() -> Result<World, String> {
-    if !tool("mmdebstrap") {
-        return Err("mmdebstrap is not installed".to_owned());
-    }
-    user_namespaces(&Account::current())?;
-    let world = World::new();
-    world.bases(&["busybox:latest"]);
-    Ok(world)
-}
-
-macro_rules! busybox {
-    () => {
-        match with_busybox() {
-            Ok(world) => world,
-            Err(reason) => skip!("{reason}"),
-        }
-    };
-}
+use plimsoll_tests::{World, busybox, skip};
 
 #[test]
 fn independent_stages_are_built_side_by_side() {

@@ -3,29 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use plimsoll_tests::{Account, World, network, skip, tool, user_namespaces};
+use plimsoll_tests::{Account, World, busybox, network, skip};
 
 const BASE: &str = "busybox:latest";
-
-/// A world with busybox in its store.
-fn with_busybox() -> Result<World, String> {
-    if !tool("mmdebstrap") {
-        return Err("mmdebstrap is not installed".to_owned());
-    }
-    user_namespaces(&Account::current())?;
-    let world = World::new();
-    world.bases(&[BASE]);
-    Ok(world)
-}
-
-macro_rules! busybox {
-    () => {
-        match with_busybox() {
-            Ok(world) => world,
-            Err(reason) => skip!("{reason}"),
-        }
-    };
-}
 
 fn text(path: &Path) -> String {
     path.display().to_string()
