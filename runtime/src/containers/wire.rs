@@ -41,7 +41,7 @@ pub struct Inside {
     pub cwd: Option<String>,
     /// The user, where it is not the container's.
     pub user: Option<String>,
-    /// Standard input is its terminal.
+    /// It gets a terminal: standard input is the socket of a [`Terminal`](crate::exec::Terminal).
     pub terminal: bool,
 }
 

@@ -467,7 +467,11 @@ fn join(
     setsid().map_err(at(SetupStep::Session, "the process"))?;
     if terminal {
         let owner = if program.supervisor.is_some() { 0 } else { program.user.uid };
-        pty::make(&std::io::stdin(), owner).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
+        let failed = |error: std::io::Error| ExecError::io(SetupStep::Terminal, "standard input", &error);
+        let socket = std::io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+        pty::make(&socket, owner).map_err(at(SetupStep::Terminal, "/dev/pts"))?;
+        // The program begins when its terminal has its size; whoever has gone meanwhile gives it none.
+        let _ = nix::unistd::read(&socket, &mut [0]);
     }
     hold_signals();
     // Only children are in the joined process namespace.

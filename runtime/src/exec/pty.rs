@@ -13,7 +13,7 @@ use super::sys;
 
 /// Makes a terminal, sends its master over `socket` and makes its other side, which becomes the user's, the controlling terminal and
 /// standard streams.
-pub(crate) fn make(socket: &impl AsRawFd, uid: u32) -> Result<(), Errno> {
+pub(crate) fn make(socket: &OwnedFd, uid: u32) -> Result<(), Errno> {
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
     unlockpt(&master)?;
     let slave = open(ptsname_r(&master)?.as_str(), OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())?;

@@ -59,7 +59,14 @@ impl Terminal {
     /// was never started.
     pub fn attach(&self) -> Result<(), ExecError> {
         match pty::receive(&self.0) {
-            Ok(master) => carry(&master),
+            Ok(master) => {
+                if let Some(size) = sys::window_size(&io::stdin().as_fd()) {
+                    sys::set_window_size(&master.as_fd(), size);
+                }
+                // It waits for this, if it has not ended.
+                let _ = nix::unistd::write(&self.0, b"s");
+                carry(&master)
+            }
             Err(Errno::EBADMSG) => Ok(()),
             Err(errno) => Err(ExecError::new(SetupStep::Terminal, "/dev/pts", errno)),
         }
