@@ -70,6 +70,25 @@ fn sources_go_behind_what_reads_only_manifests() {
         "FROM python:3.11\nWORKDIR /app\n\nCOPY requirements.txt ./\nRUN pip install -r /app/requirements.txt\n\n# all of it\nADD . /app\n\n\
          CMD [\"python\", \"app.py\"]\n"
     );
+    // Manifests keep their folders.
+    let context = [
+        ("requirements.txt", "flask==3.0.3\n"),
+        ("requirements/base.txt", "redis\n"),
+        ("requirements/dev.txt", "pytest\n"),
+    ];
+    let lists = "RUN pip install -r requirements/dev.txt -r requirements.txt -c requirements/base.txt\n";
+    for (head, into) in [("WORKDIR /app\n", "."), ("WORKDIR /app/requirements\n", "/app")] {
+        let lists =
+            if into == "." { lists.to_owned() } else { lists.replace("-r ", "-r /app/").replace("-c ", "-c /app/") };
+        let step = apply("sources-last", &format!("FROM python:3.11\n{head}COPY . /app\n{lists}"), &context);
+        assert_eq!(
+            step.expect("applies").files.dockerfile,
+            format!(
+                "FROM python:3.11\n{head}COPY requirements.txt {into}/\n\
+                 COPY requirements/base.txt requirements/dev.txt {into}/requirements/\n{lists}\nCOPY . /app\n"
+            )
+        );
+    }
     let file = "FROM python:3.11\nCOPY . /app\nWORKDIR /app\nRUN pip install -r requirements.txt\n";
     refuses("sources-last", file, &[("requirements.txt", "-e .\n")], "may need the sources");
     refuses("sources-last", file, &[("requirements.txt", "-r more.txt\n")], "may need the sources");
@@ -153,6 +172,15 @@ CMD [\"python3\", \"app.py\"]
     );
     let again = apply("two-stage-python", &step.files.dockerfile, &context);
     assert!(again.is_err(), "once is enough");
+}
+
+#[test]
+fn the_file_of_an_option_is_no_package() {
+    let file = "FROM python:3.11\nRUN apt-get update && apt-get install -y --config-file /tmp/apt.conf gcc\nWORKDIR /app\n\
+                COPY . .\nRUN pip install -r requirements.txt\nCMD [\"python\", \"app.py\"]\n";
+    let step = apply("two-stage-python", file, &[("requirements.txt", "flask==3.0.3\n")]).expect("applies");
+    let (first, last) = step.files.dockerfile.split_once("\n\n").expect("two stages");
+    assert!(first.contains("--config-file /tmp/apt.conf gcc") && !last.contains("apt-get"), "{first}\n{last}");
 }
 
 #[test]
@@ -394,8 +422,38 @@ fn a_built_site_is_served_without_what_built_it() {
     refuses("two-stage-site", &started("CMD [\"npm\", \"start\"]"), &[manifest], "nothing here installs packages");
     refuses("two-stage-site", &started("CMD [\"node\", \"dist/server.js\"]"), &[manifest], "not a web server");
     refuses("two-stage-site", &SITE.replace("CMD", "USER node\nCMD"), &[manifest], "the user node");
+    // What runs at / is no reason to leave all of the image unproven.
+    let at_the_top = SITE.replace("WORKDIR /site", "WORKDIR /\nRUN npm config set fund false\nWORKDIR /site");
+    let step = apply("two-stage-site", &at_the_top, &[manifest]).expect("applies");
+    let whole = |path: &String| path == "/" || path == "/**";
+    assert!(!step.may_change.iter().any(whole) && step.may_change.contains(&"/site/**".to_owned()), "{step:?}");
     // A folder that the context brings is none that the script makes.
     refuses("two-stage-site", SITE, &[manifest, ("dist/index.html", "x")], "nothing here installs packages");
+}
+
+#[test]
+fn what_really_starts_has_to_be_the_web_server() {
+    let manifest = ("package.json", "{\"scripts\": {\"build\": \"node build.js\"}}");
+    let served = "CMD [\"busybox\", \"httpd\", \"-f\", \"-h\", \"dist\"]";
+    let started = |commands: &str| SITE.replace(served, commands);
+    for other in [
+        format!("{served}\nCMD [\"node\", \"server.js\"]"),
+        format!("ENTRYPOINT [\"node\", \"start.js\"]\n{served}"),
+        format!("ENTRYPOINT node start.js\n{served}"),
+        format!("{served}\nENTRYPOINT [\"busybox\", \"httpd\"]\nENTRYPOINT [\"./start\"]"),
+        "CMD [\"busybox\", \"sh\", \"dist/start\"]".to_owned(),
+        "CMD busybox sh dist/start".to_owned(),
+    ] {
+        refuses("two-stage-site", &started(&other), &[manifest], "not a web server");
+    }
+    for server in [
+        format!("CMD [\"node\", \"server.js\"]\n{served}"),
+        "ENTRYPOINT [\"busybox\"]\nCMD [\"httpd\", \"-f\", \"-h\", \"/site/dist\"]".to_owned(),
+        "CMD exec /bin/busybox httpd -f -h dist".to_owned(),
+        "CMD nginx -p dist/".to_owned(),
+    ] {
+        apply("two-stage-site", &started(&server), &[manifest]).unwrap_or_else(|why| panic!("{server}: {why}"));
+    }
 }
 
 const COMPOSER: &str = "FROM debian:bookworm
@@ -418,7 +476,33 @@ fn composer_stays_behind_where_it_writes_packages_only() {
     assert!(step.files.dockerfile.contains("COPY --from=build /srv/lib /srv/lib\n"), "{}", step.files.dockerfile);
     let scripts = [("composer.json", "{\"scripts\": {\"post-install-cmd\": \"x\"}}")];
     refuses("two-stage-php", COMPOSER, &scripts, "scripts (post-install-cmd)");
+    for event in ["pre-update-cmd", "pre-autoload-dump", "pre-operations-exec", "post-package-install"] {
+        let manifest = format!("{{\"scripts\": {{\"{event}\": \"x\"}}}}");
+        refuses("two-stage-php", COMPOSER, &[("composer.json", &manifest)], &format!("scripts ({event})"));
+    }
+    let installers = [("composer.json", "{\"require\": {\"composer/installers\": \"^2\"}}")];
+    refuses("two-stage-php", COMPOSER, &installers, "asks for composer/installers");
     refuses("two-stage-php", COMPOSER, &[], "composer.json is not at the top");
+}
+
+#[test]
+fn composer_runs_where_it_stands_and_with_what_its_manifest_says() {
+    let empty = [("composer.json", "{}")];
+    let with = |line: &str| COMPOSER.replace("RUN composer install", line);
+    for line in ["composer -d app install", "composer install --working-dir=app", "php composer.phar -d app install"] {
+        refuses("two-stage-php", &with(&format!("RUN {line}")), &empty, "runs in the directory that -");
+    }
+    for line in ["composer config vendor-dir lib", "composer config -g vendor-dir lib", "composer config bin-dir bin"] {
+        refuses("two-stage-php", &with(&format!("RUN {line} && composer install")), &empty, "composer config may set");
+    }
+    let last = |line: &str| {
+        let step = apply("two-stage-php", &with(line), &empty).expect("applies");
+        step.files.dockerfile.split_once("\n\n").expect("two stages").1.to_owned()
+    };
+    let global = last("RUN composer config --global process-timeout 0\nRUN composer install");
+    assert!(!global.contains("composer config"), "{global}");
+    let local = last("RUN composer config process-timeout 0\nRUN composer install");
+    assert!(local.contains("RUN composer config process-timeout 0\n"), "it writes to composer.json: {local}");
 }
 
 #[test]
@@ -449,5 +533,15 @@ fn a_file_that_is_read_elsewhere_does_not_hold_the_sources() {
     for path in ["/src/words.txt", "words.txt", "./words.txt"] {
         let refused = with(&reads(path)).expect_err("refuses");
         assert!(refused.contains("words.txt is named in the sources"), "{path}: {refused}");
+    }
+    // The rest of a path whose beginning is put before it.
+    for (source, reads, path) in [
+        ("main.rs", "include(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/words.txt\"))", "words.txt"),
+        ("main.rs", "open(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/data/words.txt\"))", "data/words.txt"),
+        ("main.rs", "open(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/data/\", LANGUAGE))", "data/words.txt"),
+        ("A.java", "new File(System.getProperty(\"user.dir\") + \"/words.txt\")", "words.txt"),
+    ] {
+        let refused = with(&[(source, reads.to_owned()), (path, String::new())]).expect_err("refuses");
+        assert!(refused.contains("is named in the sources"), "{reads}: {refused}");
     }
 }

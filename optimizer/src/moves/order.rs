@@ -8,7 +8,7 @@ use crate::place::{Place, places};
 use crate::sheet::{Draft, Sheet};
 use plimsoll_analyzer::context::clean;
 use plimsoll_parser::syntax::{Instruction, Kind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `COPY . /app` moves down behind the commands that install dependencies; what these read is copied before them.
 pub(crate) struct SourcesLast;
@@ -322,12 +322,18 @@ fn write(sheet: &Sheet<'_>, places: &[Place], copy: &Sources, moved: &Moved) -> 
         draft.push(if lead.is_empty() { gap } else { lead });
         gap = "";
         if let Some((_, files)) = moved.manifests.iter().find(|(at, files)| *at == index && !files.is_empty()) {
-            let mut names = files.clone();
-            names.sort();
-            names.dedup();
+            // A COPY puts all of its files into one folder: each folder has its own.
+            let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            for file in files {
+                let folder = file.rfind('/').and_then(|at| file.get(..=at)).unwrap_or_default();
+                folders.entry(folder).or_default().insert(file);
+            }
             let here = places.get(index).is_some_and(|place| place.workdir.as_deref() == Some(copy.into.as_str()));
             let into = if here { "." } else { &copy.into };
-            draft.push(&format!("COPY {} {into}/\n", names.join(" ")));
+            for (folder, files) in folders {
+                let files: Vec<&str> = files.into_iter().collect();
+                draft.push(&format!("COPY {} {into}/{folder}\n", files.join(" ")));
+            }
         }
         draft.push(&sheet.body(index));
         if index == moved.after {

@@ -2,9 +2,10 @@
 
 use super::Ecosystem;
 use crate::bases::BaseImage;
-use crate::chain::Link;
+use crate::chain::{Link, Word};
 use crate::moves::NotApplicable;
 use crate::moves::packages::{Runtime, runtime_of};
+use crate::moves::unneeded::packages;
 use plimsoll_parser::{Edit, TextRange};
 use std::collections::BTreeSet;
 
@@ -45,28 +46,8 @@ impl Apt {
         if !matches!(link.program(), "apt-get" | "apt") || link.verb() != "install" {
             return Ok(());
         }
-        let names: Vec<(usize, &crate::chain::Word)> = {
-            let mut skip = true; // up to the verb
-            let mut value = false;
-            link.words
-                .iter()
-                .enumerate()
-                .skip(1)
-                .filter(|(_, word)| {
-                    if std::mem::take(&mut value) {
-                        return false;
-                    }
-                    if word.text.starts_with('-') {
-                        value = matches!(
-                            word.text.as_str(),
-                            "-t" | "-o" | "-c" | "--target-release" | "--option" | "--default-release"
-                        );
-                        return false;
-                    }
-                    !std::mem::take(&mut skip)
-                })
-                .collect()
-        };
+        let names: Vec<(usize, &Word)> =
+            packages(link).into_iter().filter_map(|at| Some((at, link.words.get(at)?))).collect();
         if let Some((_, word)) = names.iter().find(|(_, word)| !word.known) {
             return Err(NotApplicable::because(format!("{} hides which packages are installed", word.text)));
         }
@@ -74,8 +55,8 @@ impl Apt {
         for (at, word) in names {
             let Some(before) = link.words.get(at - 1) else { continue };
             let whole = TextRange { start: before.range.end, end: word.range.end };
-            let put = |packages: &[&str], named: &mut BTreeSet<String>| {
-                let new: Vec<&str> = packages
+            let put = |new: &[&str], named: &mut BTreeSet<String>| {
+                let new: Vec<&str> = new
                     .iter()
                     .copied()
                     .filter(|package| !all.contains(package) && named.insert((*package).to_owned()))

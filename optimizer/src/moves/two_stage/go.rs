@@ -199,7 +199,8 @@ fn check_sources(input: &Input<'_>) -> Result<(), NotApplicable> {
 }
 
 /// The files of the context that the sources name in string literals: themselves, or by a directory above them.
-/// Where the context lies in the image at `roots`, an absolute path counts only below one of these.
+/// Where the context lies in the image at `roots`, an absolute path that is not below one of these may end in a name of
+/// the context and be another file. One that is such a name as a whole counts: the directory may be put before it.
 pub(crate) fn files_read<'l>(
     input: &Input<'l>,
     ignore: Option<&Ignore>,
@@ -222,14 +223,12 @@ pub(crate) fn files_read<'l>(
     let named = |path: &str| {
         literals.iter().any(|literal| {
             let below = |root: &&str| literal.strip_prefix(*root).is_some_and(|tail| tail.starts_with('/'));
-            if literal.starts_with('/') && !roots.is_empty() && !roots.iter().any(below) {
-                return false;
-            }
+            let elsewhere = literal.starts_with('/') && !roots.is_empty() && !roots.iter().any(below);
             let literal = literal.trim_start_matches('/').trim_end_matches(['/', '*']).trim_end_matches('/');
             !literal.is_empty()
                 && (literal == path
                     || literal.starts_with(&format!("{path}/"))
-                    || literal.ends_with(&format!("/{path}")))
+                    || (!elsewhere && literal.ends_with(&format!("/{path}"))))
         })
     };
     let source_file = |entry: &Entry| {

@@ -240,7 +240,8 @@ fn split(
             let what = ecosystem.does(link, &Around { base, place: &place, input })?;
             if !matches!(what, Does::Other) {
                 if ecosystem.keeps_sources() {
-                    workshops.extend(place.workdir.clone());
+                    // All of the image is no workshop: a command that runs at / may serve anything.
+                    workshops.extend(place.workdir.clone().filter(|path| path != "/"));
                 }
                 behind.extend(ecosystem.behind(link, &Around { base, place: &place, input }));
             }

@@ -7,25 +7,42 @@ use std::collections::BTreeSet;
 
 pub(super) struct Composer;
 
+/// Events at which an installation runs the manifest's own scripts.
+const SCRIPTS: &[&str] = &[
+    "pre-install-cmd",
+    "post-install-cmd",
+    "pre-update-cmd",
+    "post-update-cmd",
+    "pre-autoload-dump",
+    "post-autoload-dump",
+    "pre-operations-exec",
+    "pre-package-install",
+    "post-package-install",
+    "pre-package-update",
+    "post-package-update",
+];
+
 impl Ecosystem for Composer {
     fn does(&self, link: &Link, around: &Around<'_>) -> Result<Does, NotApplicable> {
-        let phar = link.args().first().is_some_and(|word| word.text.ends_with("composer.phar"));
-        let verb = match link.program() {
-            "composer" | "composer.phar" => link.verb(),
-            "php" if phar => link
-                .args()
-                .iter()
-                .skip(1)
-                .map(|word| word.text.as_str())
-                .find(|arg| !arg.starts_with('-'))
-                .unwrap_or_default(),
+        let words: Vec<&str> = link.args().iter().map(|word| word.text.as_str()).collect();
+        let args = match (link.program(), words.as_slice()) {
+            ("composer" | "composer.phar", args) => args,
+            ("php", [phar, args @ ..]) if phar.ends_with("composer.phar") => args,
             _ => return Ok(Does::Other),
         };
+        if let Some(option) = args.iter().find(|arg| arg.starts_with("-d") || arg.starts_with("--working-dir")) {
+            return Err(NotApplicable::because(format!("composer runs in the directory that {option} names")));
+        }
+        let verb = args.iter().copied().find(|arg| !arg.starts_with('-')).unwrap_or_default();
         match verb {
+            "config" => match args.iter().find(|arg| matches!(**arg, "vendor-dir" | "bin-dir")) {
+                Some(name) => Err(NotApplicable::because(format!("composer config may set {name}"))),
+                None if args.iter().any(|arg| matches!(*arg, "-g" | "--global")) => Ok(Does::Serves),
+                // It writes to composer.json, which the last stage has too.
+                None => Ok(Does::Other),
+            },
             "install" | "i" | "update" | "dump-autoload" | "dumpautoload" => packages(around),
-            "clear-cache" | "clearcache" | "cc" | "validate" | "audit" | "diagnose" | "self-update" | "config" => {
-                Ok(Does::Serves)
-            }
+            "clear-cache" | "clearcache" | "cc" | "validate" | "audit" | "diagnose" | "self-update" => Ok(Does::Serves),
             verb => Err(NotApplicable::because(format!("what composer {verb} leaves behind is not known"))),
         }
     }
@@ -54,13 +71,13 @@ impl Ecosystem for Composer {
 fn packages(around: &Around<'_>) -> Result<Does, NotApplicable> {
     let manifest = (around.input.read)("composer.json");
     let manifest = manifest.ok_or_else(|| NotApplicable::because("composer.json is not at the top of the context"))?;
-    let scripts =
-        ["post-install-cmd", "post-update-cmd", "post-autoload-dump", "pre-install-cmd", "composer-installers"];
-    if let Some(script) = scripts
-        .iter()
-        .find(|name| manifest.contains(&format!("\"{name}\"")) || manifest.contains("composer/installers"))
-    {
+    if let Some(script) = SCRIPTS.iter().find(|name| manifest.contains(&format!("\"{name}\""))) {
         return Err(NotApplicable::because(format!("composer.json has scripts ({script}) that may write anywhere")));
+    }
+    if manifest.contains("\"composer/installers\"") {
+        return Err(NotApplicable::because(
+            "composer.json asks for composer/installers, which puts packages outside of their folder",
+        ));
     }
     let folder = value_of(&manifest, "vendor-dir").unwrap_or_else(|| "vendor".to_owned());
     let mut paths: Vec<String> = Vec::new();

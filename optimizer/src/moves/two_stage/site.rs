@@ -7,7 +7,7 @@ use crate::moves::unneeded::packages;
 use crate::moves::{ConfigChange, ConfigField, NotApplicable};
 use crate::place::places;
 use crate::sheet::Sheet;
-use plimsoll_parser::syntax::Kind;
+use plimsoll_parser::syntax::{Command, Kind};
 use std::collections::BTreeSet;
 
 pub(super) struct Site;
@@ -101,23 +101,43 @@ impl Ecosystem for Site {
     }
 
     fn objection(&self, sheet: &Sheet<'_>, _products: &BTreeSet<String>) -> Option<String> {
-        let server = sheet.instructions().find_map(|(_, instruction)| match &instruction.kind {
-            Kind::Cmd(command) | Kind::Entrypoint(command) => {
-                let line = command_line(command);
-                let line = line.trim_start().trim_start_matches("exec ").to_owned();
-                let program = line.split([' ', ';']).next().unwrap_or_default();
-                let program = program.rsplit('/').next().unwrap_or_default();
-                SERVERS.contains(&program).then(|| program.to_owned())
-            }
-            _ => None,
-        });
-        if server.is_none() {
-            return Some("it is not a web server of the distribution that starts".to_owned());
+        let line = starts(sheet);
+        let mut words = line.trim_start().trim_start_matches("exec ").split([' ', ';']).filter(|word| !word.is_empty());
+        let program = words.next().and_then(|program| program.rsplit('/').next()).unwrap_or_default();
+        let serves = match program {
+            "busybox" => words.next() == Some("httpd"),
+            program => SERVERS.contains(&program),
+        };
+        if !serves {
+            return Some(match line.trim().lines().next().unwrap_or_default() {
+                "" => "nothing says what starts".to_owned(),
+                line => format!("what starts is not a web server of the distribution: {line}"),
+            });
         }
         sheet.instructions().find_map(|(_, instruction)| match &instruction.kind {
             Kind::User(user) if user.starts_with("node") => Some("the user node is of Node's image".to_owned()),
             _ => None,
         })
+    }
+}
+
+/// What the image starts: the last ENTRYPOINT with the last CMD as its arguments, or that CMD alone.
+fn starts(sheet: &Sheet<'_>) -> String {
+    let mut entrypoint = None;
+    let mut cmd = None;
+    for (_, instruction) in sheet.instructions() {
+        match &instruction.kind {
+            Kind::Entrypoint(command) => entrypoint = Some(command),
+            Kind::Cmd(command) => cmd = Some(command),
+            _ => {}
+        }
+    }
+    let arguments = cmd.map(command_line).unwrap_or_default();
+    match entrypoint {
+        // The shell of this form takes no arguments.
+        Some(command @ Command::Shell(_)) => command_line(command),
+        Some(command @ Command::Exec { .. }) => format!("{} {arguments}", command_line(command)),
+        None => arguments,
     }
 }
 
