@@ -36,17 +36,39 @@ pub fn unreadable(path: &Path, error: &std::io::Error) -> miette::Report {
 
 /// Replaces `path` by `contents` through a temporary file beside it, keeping its mode; a link stays a link.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<()> {
+    replace_with(path, |file| Ok(file.write_all(contents)?))
+}
+
+/// The same for what is written bit by bit.
+pub fn replace_with(path: &Path, write: impl FnOnce(&mut std::fs::File) -> Result<(), Unwritten>) -> Result<()> {
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed =
         |error: &std::io::Error| miette!(help = "nothing was changed", "failed to write {}: {error}", path.display());
     let mut file = tempfile::Builder::new().prefix(".plimsoll-").tempfile_in(folder).map_err(|e| failed(&e))?;
-    file.write_all(contents).map_err(|e| failed(&e))?;
+    write(file.as_file_mut()).map_err(|unwritten| match unwritten {
+        Unwritten::Io(error) => failed(&error),
+        Unwritten::Told(report) => report,
+    })?;
     let mode = std::fs::metadata(&target).map_or_else(|_| default_mode(), |meta| meta.permissions());
     file.as_file().set_permissions(mode).map_err(|e| failed(&e))?;
     file.as_file().sync_all().map_err(|e| failed(&e))?;
     file.persist(&target).map_err(|e| failed(&e.error))?;
     Ok(())
+}
+
+/// Why something was not written: by the disk's fault, or by one that is told already.
+pub enum Unwritten {
+    /// Writing failed.
+    Io(std::io::Error),
+    /// Something else did.
+    Told(miette::Report),
+}
+
+impl From<std::io::Error> for Unwritten {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 fn default_mode() -> std::fs::Permissions {

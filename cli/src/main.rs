@@ -86,7 +86,7 @@ enum Command {
     #[command(
         hide = true,
         aliases = [
-            "attach", "compose", "cp", "create", "network", "pause", "port", "rename", "restart", "start", "stats", "top", "unpause",
+            "attach", "commit", "compose", "container", "cp", "create", "diff", "events", "export", "network", "pause", "port", "rename", "restart", "start", "stats", "top", "unpause",
             "update", "volume",
         ]
     )]
@@ -100,8 +100,8 @@ enum Command {
     Pull(command::images::PullArgs),
     Push(command::images::PushArgs),
     Tag(command::images::TagArgs),
-    #[command(visible_alias = "rmi")]
-    Rm(command::images::RmArgs),
+    Rm(command::containers::RmArgs),
+    Rmi(command::images::RmArgs),
     Save(command::images::SaveArgs),
     Load(command::images::LoadArgs),
     Prune(command::images::PruneArgs),
@@ -151,7 +151,8 @@ fn main() -> ExitCode {
         Command::Pull(args) => command::images::pull(global, args),
         Command::Push(args) => command::images::push(global, args),
         Command::Tag(args) => command::images::tag(global, args),
-        Command::Rm(args) => command::images::rm(global, args),
+        Command::Rm(args) => command::containers::rm(global, &args),
+        Command::Rmi(args) => command::images::rm(global, &args.names, args.force),
         Command::Save(args) => command::images::save(global, args),
         Command::Load(args) => command::images::load(global, args),
         Command::Prune(args) => command::images::prune(global, args),

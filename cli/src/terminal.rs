@@ -1,11 +1,20 @@
 //! What the terminal can show, and numbers as people read them.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// Writes to standard output. Whoever reads it may go away (`| head`): then so do we, quietly.
 pub fn write_out(text: std::fmt::Arguments<'_>) {
-    use std::io::Write;
-    if let Err(error) = std::io::stdout().lock().write_fmt(text) {
+    written(std::io::stdout().lock().write_fmt(text));
+}
+
+/// The same for bytes as they are.
+pub fn write_bytes(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    written(out.write_all(bytes).and_then(|()| out.flush()));
+}
+
+fn written(done: std::io::Result<()>) {
+    if let Err(error) = done {
         if error.kind() != std::io::ErrorKind::BrokenPipe {
             eprintln!("failed to write to standard output: {error}");
             std::process::exit(2);
@@ -150,6 +159,9 @@ pub fn parse_ram(text: &str) -> Result<u64, String> {
         _ => return Err(format!("`{unit}` is not a unit of size; use b, k, m or g")),
     };
     let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a size; write it as 64m or 1.5g"))?;
+    if !number.is_finite() || number < 0.0 {
+        return Err(format!("`{text}` is not a size; write it as 64m or 1.5g"));
+    }
     Ok((number * f64::from(2_u32).powi(power)).round() as u64)
 }
 

@@ -1,11 +1,12 @@
 //! A repository of git behind HTTP, served by git's own program on loopback.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
+use crate::http::Request;
 
 /// Serves every repository below a folder until the test ends.
 #[derive(Debug)]
@@ -41,31 +42,22 @@ impl GitServer {
 
 /// One request, by the rules of CGI.
 fn answer(stream: &TcpStream, backend: &Path, root: &Path) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    reader.read_line(&mut first).ok()?;
-    let mut words = first.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let request = Request::read(&mut BufReader::new(stream))?;
+    let (path, query) = request.path_and_query();
     let mut command = Command::new(backend);
-    command.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1").env("REQUEST_METHOD", &method);
+    command.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1").env("REQUEST_METHOD", &request.method);
     command.env("PATH_INFO", path).env("QUERY_STRING", query).env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(": ") else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().ok()?,
-            "content-type" => drop(command.env("CONTENT_TYPE", value)),
-            "content-encoding" => drop(command.env("HTTP_CONTENT_ENCODING", value)),
-            "git-protocol" => drop(command.env("GIT_PROTOCOL", value)),
-            _ => {}
+    for (header, variable) in [
+        ("content-type", "CONTENT_TYPE"),
+        ("content-encoding", "HTTP_CONTENT_ENCODING"),
+        ("git-protocol", "GIT_PROTOCOL"),
+    ] {
+        if let Some(value) = request.header(header) {
+            command.env(variable, value);
         }
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    command.env("CONTENT_LENGTH", length.to_string());
+    let body = request.body;
+    command.env("CONTENT_LENGTH", body.len().to_string());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
     let mut stdin = child.stdin.take()?;
     let writer = std::thread::spawn(move || stdin.write_all(&body));

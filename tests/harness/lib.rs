@@ -5,6 +5,7 @@ mod account;
 mod archive;
 mod command;
 mod git;
+mod http;
 mod needs;
 mod net;
 mod registry;

@@ -1,10 +1,11 @@
 //! A registry on loopback that keeps what it is given in memory until the test ends.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::http::Request;
 use plimsoll_runtime::digest::Digest;
 
 /// See the module.
@@ -67,30 +68,17 @@ impl Registry {
 
 /// One request; nothing when the other side is gone.
 fn answer(reader: &mut BufReader<&TcpStream>, mut stream: &TcpStream, shelf: &Shelf) -> Option<()> {
-    let mut first = String::new();
-    if reader.read_line(&mut first).ok()? == 0 {
-        return None;
-    }
-    let (mut length, mut authorization, mut range) = (0, None, None);
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(": ") else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().ok()?,
-            "authorization" => authorization = Some(value.to_owned()),
-            "range" => range = value.strip_prefix("bytes=")?.trim_end_matches('-').parse::<usize>().ok(),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    shelf.seen.lock().unwrap_or_else(PoisonError::into_inner).push(first.trim().to_owned());
-    let mut words = first.split_whitespace();
-    let (method, target) = (words.next()?, words.next()?);
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = Request::read(reader)?;
+    let (method, authorization) = (request.method.as_str(), request.header("authorization"));
+    let range = match request.header("range") {
+        Some(range) => range.strip_prefix("bytes=")?.trim_end_matches('-').parse::<usize>().ok(),
+        None => None,
+    };
+    shelf.seen.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{method} {} HTTP/1.1", request.target));
+    let (path, query) = request.path_and_query();
+    let body = &request.body;
     let mut kept = shelf.kept.lock().unwrap_or_else(PoisonError::into_inner);
-    let (status, headers, content) = if shelf.wanted.is_some() && shelf.wanted != authorization {
+    let (status, headers, content) = if shelf.wanted.is_some() && shelf.wanted.as_deref() != authorization {
         ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"here\"\r\n".to_owned(), Vec::new())
     } else if path == "/v2/" {
         ("200 OK", String::new(), b"{}".to_vec())
@@ -109,10 +97,10 @@ fn answer(reader: &mut BufReader<&TcpStream>, mut stream: &TcpStream, shelf: &Sh
         kept.insert(wanted, bytes);
         (if is_right { "201 Created" } else { "400 Bad Request" }, String::new(), Vec::new())
     } else if method == "PUT" {
-        let digest = Digest::of(&body).to_string();
+        let digest = Digest::of(body).to_string();
         let (above, _) = path.rsplit_once('/')?;
         kept.insert(format!("{above}/{digest}"), body.clone());
-        kept.insert(path.to_owned(), body);
+        kept.insert(path.to_owned(), body.clone());
         ("201 Created", format!("Docker-Content-Digest: {digest}\r\n"), Vec::new())
     } else {
         let key = if path.contains("/blobs/") { path.rsplit_once('/')?.1 } else { path };

@@ -1,9 +1,11 @@
 //! A web server on loopback for what a build fetches.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
+
+use crate::http::Request;
 
 /// Serves what it was given until the test ends.
 #[derive(Debug)]
@@ -24,16 +26,9 @@ impl Web {
             for mut stream in listener.incoming().flatten() {
                 let pages = Arc::clone(&pages);
                 std::thread::spawn(move || {
-                    let mut reader = BufReader::new(stream.try_clone().ok()?);
-                    let mut first = String::new();
-                    reader.read_line(&mut first).ok()?;
-                    let mut line = String::new();
-                    while reader.read_line(&mut line).ok()? > 2 {
-                        line.clear();
-                    }
-                    let path = first.split_whitespace().nth(1)?;
+                    let request = Request::read(&mut BufReader::new(&stream))?;
                     let missing = ("404 Not Found", String::new(), Vec::new());
-                    let (status, headers, bytes) = pages.get(path).unwrap_or(&missing);
+                    let (status, headers, bytes) = pages.get(&request.target).unwrap_or(&missing);
                     let length = bytes.len();
                     let head =
                         format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");

@@ -166,6 +166,19 @@ impl World {
         command
     }
 
+    /// Another program in the surroundings of [`command`](Self::command).
+    pub fn program(&self, name: &str) -> Command {
+        let mut other = Command::new(name);
+        for (name, value) in self.command().get_envs() {
+            match value {
+                Some(value) => other.env(name, value),
+                None => other.env_remove(name),
+            };
+        }
+        other.current_dir(self.path());
+        other
+    }
+
     /// Runs `plimsoll ARGS`.
     pub fn run(&self, args: &[&str]) -> Outcome {
         Outcome::of(self.command().args(args))

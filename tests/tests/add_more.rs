@@ -147,7 +147,7 @@ fn sparse_files_of_archives_have_their_holes_filled() {
     // A file of 8 TB in an archive of 10 kB.
     let huge = std::fs::File::create(world.path().join("f/huge")).expect("own folder");
     if huge.set_len(8 << 40).is_err() {
-        return;
+        skip!("this disk takes no file of 8 TB");
     }
     let mut tar = Command::new("tar");
     tar.args(["-C", "f", "--sparse", "--format=gnu", "-cf", "c/huge.tar", "huge"]).current_dir(world.path());

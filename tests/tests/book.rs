@@ -1,7 +1,5 @@
 //! Every command line of the book works, with the exit code that the book says.
 
-use std::process::Command;
-
 use plimsoll_tests::{Archive, Outcome, World, binary, item, noise, repository};
 
 const DOCKERFILE: &str =
@@ -53,17 +51,11 @@ fn run_page(page: &str) -> usize {
                 let Some(command) = line.strip_prefix("$ ") else { continue };
                 let code =
                     command.split_once("# exit code ").map_or(0, |(_, code)| code.trim().parse().expect("a number"));
-                let mut shell = Command::new("sh");
-                // In the environment that the command of this test has, and with it on the PATH.
-                for (name, value) in world.command().get_envs() {
-                    match value {
-                        Some(value) => shell.env(name, value),
-                        None => shell.env_remove(name),
-                    };
-                }
+                // With the command of this test on the PATH.
+                let mut shell = world.program("sh");
                 let folder = binary().parent().expect("a folder").display().to_string();
                 let path = format!("{folder}:{}", std::env::var("PATH").unwrap_or_default());
-                shell.arg("-c").arg(command).current_dir(world.path()).env("PATH", path);
+                shell.arg("-c").arg(command).env("PATH", path);
                 Outcome::of(&mut shell).expect(code);
                 ran += 1;
             }

@@ -30,15 +30,16 @@ fn independent_stages_are_built_side_by_side() {
 #[test]
 fn a_stage_that_fails_ends_the_others() {
     let world = busybox!();
+    if std::thread::available_parallelism().map_or(1, std::num::NonZero::get) < 2 {
+        skip!("one processor builds one stage at a time");
+    }
     let text = "FROM busybox AS slow\nRUN echo waiting; sleep 300\nFROM busybox AS wrong\nRUN sleep 1; echo boom; exit 3\n\
                 FROM scratch\nCOPY --from=slow / /\nCOPY --from=wrong / /\n";
     world.write("c/Dockerfile", text);
     let seen = world.run(&["build", "c", "--progress", "plain"]).expect(2);
-    if std::thread::available_parallelism().map_or(1, std::num::NonZero::get) > 1 {
-        assert!(seen.took.as_secs() < 100, "{seen}");
-        let seen = seen.says("Dockerfile:4").says("exit code 3").says("2 | boom");
-        assert!(!seen.stderr.contains("Dockerfile:2"), "{seen}");
-    }
+    assert!(seen.took.as_secs() < 100, "{seen}");
+    let seen = seen.says("Dockerfile:4").says("exit code 3").says("2 | boom");
+    assert!(!seen.stderr.contains("Dockerfile:2"), "{seen}");
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn files_go_out_as_a_folder_and_as_a_tar() {
     let out = world.path().join("out");
     use std::os::unix::fs::MetadataExt;
     let file = std::fs::symlink_metadata(out.join("d/f")).expect("was written");
-    assert_eq!((file.mode() & 0o7777, file.mtime(), file.nlink()), (0o4750, 1_600_000_000, 2));
+    assert_eq!((file.mode() & 0o7777, file.mtime(), file.nlink()), (0o750, 1_600_000_000, 2));
     assert_eq!(file.uid(), std::fs::metadata(world.path()).expect("own folder").uid());
     assert_eq!(std::fs::read_link(out.join("link")).expect("a link").to_string_lossy(), "/etc");
     assert_eq!(std::fs::read_to_string(out.join("kept")).expect("still there"), "mine\n");

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use plimsoll_tests::{Archive, Item, Outcome, World, binary, item, noise, repository};
 
@@ -44,20 +43,14 @@ fn program(world: &World, name: &str, text: &str) {
 
 /// A shell of a CI job: our command and the programs of `bin` on the PATH.
 fn shell(world: &World, script: &str, env: &BTreeMap<String, String>) -> Outcome {
-    let mut shell = Command::new("bash");
-    for (name, value) in world.command().get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
+    let mut shell = world.program("bash");
     let folder = binary().parent().expect("a folder");
     let path = std::env::var("PATH").unwrap_or_default();
     shell.env("PATH", format!("{}:{}:{path}", world.path().join("bin").display(), folder.display()));
     for name in ["GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_PATH"] {
         shell.env_remove(name);
     }
-    shell.args(["-eo", "pipefail", "-c", script]).envs(env).current_dir(world.path());
+    shell.args(["-eo", "pipefail", "-c", script]).envs(env);
     Outcome::of(&mut shell)
 }
 

@@ -186,13 +186,13 @@ fn images_are_listed_saved_loaded_and_removed() {
         world.run(&["save", BASE, "--format", format, "--output", &archive]).expect(0);
         world.run(&["load", "--input", &archive, "--name", "again:1"]).expect(0).says("again:1");
         world.run(&["run", "again:1", "true"]).expect(0);
-        world.run(&["rm", "again:1"]).expect(0);
+        world.run(&["rmi", "again:1"]).expect(0);
     }
     let listed = world.run(&["images", "--format", "json"]).expect(0).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed:#}");
     world.run(&["prune"]).expect(0);
     world.run(&["run", BASE, "true"]).expect(0);
-    world.run(&["rm", "nothing:1"]).expect(2).says("nothing:1");
+    world.run(&["rmi", "nothing:1"]).expect(2).says("nothing:1");
     world.run(&["inspect", BASE, "--format", "json"]).expect(0);
     world.run(&["doctor"]).expect(0);
     let told = world.run(&["doctor", "--format", "json"]).expect(0).json();

@@ -85,9 +85,9 @@ fn it_is_listed_entered_read_and_stopped() {
 
         let inside = |words: &[&str]| world.run(&[&["exec"], words].concat());
         assert_eq!(inside(&["web", "cat", "/www/index.html"]).expect(0).stdout, "served\n");
-        let script = "echo $A $C; pwd; id -u; touch own; ls -n own | cut -c28-30";
+        let script = "echo $A $C; pwd; id -u; touch own; stat -c %u own";
         let seen = inside(&["-e", "C=d", "-u", "7", "-w", "/tmp", "web", "sh", "-c", script]).expect(0);
-        assert_eq!(seen.stdout.lines().take(3).collect::<Vec<_>>(), ["b d", "/tmp", "7"], "{seen}");
+        assert_eq!(seen.stdout.lines().collect::<Vec<_>>(), ["b d", "/tmp", "7", "7"], "{seen}");
         inside(&["web", "sh", "-c", "exit 9"]).expect(9);
         inside(&["web", "nothere"]).expect(127).says("nothere");
         let mut typed = world.command();
@@ -111,6 +111,9 @@ fn it_is_listed_entered_read_and_stopped() {
         assert!(status.starts_with("Exited ("), "{status}");
         inside(&["web", "true"]).expect(2).says("it has ended");
         assert_eq!(world.run(&["logs", "-f", "web"]).expect(0).stdout, "begun\nwrong\n");
+        // An image of the same name is another matter.
+        world.run(&["tag", "busybox", "web"]).expect(0);
+        world.run(&["rmi", "web"]).expect(0).says("Untagged: web");
         assert_eq!(world.run(&["rm", "web"]).expect(0).stdout, "web\n");
         assert!(web.status().is_empty());
         world.run(&["logs", "web"]).expect(2).says("failed to find the container web");

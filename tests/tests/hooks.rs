@@ -1,8 +1,6 @@
 //! The hooks of `.pre-commit-hooks.yaml` as pre-commit runs them, with the built command in place of an installed one:
 //! green, then red where they should be.
 
-use std::process::Command;
-
 use plimsoll_tests::{Archive, Outcome, World, binary, git, item, noise, repository, skip, tool};
 
 /// The hooks in a configuration of a repository's own.
@@ -47,11 +45,8 @@ fn hooks_are_green_and_then_red() {
     git(world.path(), &["add", "--all"]);
     let run = |hook: &str| {
         let folder = binary().parent().expect("a folder").display().to_string();
-        let mut command = world.command();
-        let env: Vec<_> =
-            command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
-        command = Command::new("pre-commit");
-        command.envs(env).env("PRE_COMMIT_HOME", world.path().join("home")).current_dir(world.path());
+        let mut command = world.program("pre-commit");
+        command.env("PRE_COMMIT_HOME", world.path().join("home"));
         command.env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap_or_default()));
         Outcome::of(command.args(["run", hook, "--all-files", "--hook-stage", "manual"]))
     };

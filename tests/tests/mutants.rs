@@ -45,6 +45,9 @@ fn wrong_rewrites_of_the_systems_are_caught() {
     if std::env::var_os("PLIMSOLL_MUTANTS").is_none() {
         skip!("PLIMSOLL_MUTANTS=all tries them; their base images take long to make");
     }
+    for name in std::env::var("PLIMSOLL_MUTANTS").unwrap_or_default().split(',').filter(|name| *name != "all") {
+        assert!(fixture(&format!("mutants/{name}.toml")).is_file(), "there is no fixtures/mutants/{name}.toml");
+    }
     let world = World::new().with_kept_store();
     let mut files: Vec<_> = std::fs::read_dir(fixture("mutants")).expect("the rewrites").flatten().collect();
     files.sort_by_key(std::fs::DirEntry::file_name);

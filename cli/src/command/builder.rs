@@ -34,10 +34,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
 }
 
 /// Says what there is in place of a command that wants more of containers than these can.
-pub fn refuse(_args: &DaemonArgs) -> Result<Exit> {
+pub fn refuse(args: &DaemonArgs) -> Result<Exit> {
     Err(miette!(
         help = "of containers there are run, ps, logs, exec, stop, kill, wait and rm; programs that need each other are tried together \
                 with [[service]] in plimsoll.toml",
-        "failed to do as docker does: a container is run once and by itself, and nothing of it is kept but its output"
+        "failed to do as docker does{}: a container is run once and by itself, and nothing of it is kept but its output",
+        args.words.first().map(|word| format!(" with {word}")).unwrap_or_default()
     ))
 }

@@ -4,7 +4,7 @@ use crate::command::images::Format;
 use crate::command::run::short;
 use crate::exit::Exit;
 use crate::report::template::{self, Written};
-use crate::terminal::{Paint, out, outln};
+use crate::terminal::{Paint, outln, write_bytes};
 use crate::{Global, place};
 use miette::{IntoDiagnostic, Result, miette};
 use plimsoll_runtime::containers::{Answer, Container, Containers, Inside, Request, State, ask, now};
@@ -69,9 +69,9 @@ pub struct ExecArgs {
 /// Ask containers to stop
 #[derive(clap::Args, Debug)]
 pub struct StopArgs {
-    /// Seconds until one that has not is killed
-    #[arg(short, long, alias = "timeout", value_name = "SECONDS", default_value_t = 10)]
-    time: u64,
+    /// Seconds until one that has not is killed [default: those of `run --stop-timeout`, or 10]
+    #[arg(short, long, alias = "timeout", value_name = "SECONDS")]
+    time: Option<u64>,
     /// Names, or how IDs begin
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -86,6 +86,20 @@ pub struct KillArgs {
     /// Names, or how IDs begin
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
+}
+
+/// Remove containers
+#[derive(clap::Args, Debug)]
+pub struct RmArgs {
+    /// Kill those that run
+    #[arg(short, long)]
+    force: bool,
+    /// Accepted for docker's sake: there are no volumes
+    #[arg(short, long, hide = true)]
+    volumes: bool,
+    /// Names, or how IDs begin
+    #[arg(required = true, value_name = "CONTAINER")]
+    names: Vec<String>,
 }
 
 /// Wait until containers end, and print their exit codes
@@ -111,13 +125,6 @@ fn find(containers: &Containers, name: &str) -> Result<Container> {
 
 /// The code of one whose keeper was killed, and it with that.
 const KILLED: i32 = 137;
-
-fn code_of(state: State) -> i32 {
-    match state {
-        State::Ended(Some(ended)) => ended.code,
-        State::Running | State::Ended(None) => KILLED,
-    }
-}
 
 fn lasted(seconds: u64) -> String {
     let (number, unit) = match seconds {
@@ -210,12 +217,17 @@ pub fn logs(global: &Global, args: &LogsArgs) -> Result<Exit> {
         let at = before_last_lines(&mut log, lines).into_diagnostic()?;
         log.seek(SeekFrom::Start(at)).into_diagnostic()?;
     }
+    let mut buffer = vec![0; 64 << 10];
     loop {
         // Asked first: what was written before the end is then read in any case.
         let ended = !container.folder.is_running();
-        let mut new = Vec::new();
-        log.read_to_end(&mut new).into_diagnostic()?;
-        out!("{}", String::from_utf8_lossy(&new));
+        loop {
+            let read = log.read(&mut buffer).into_diagnostic()?;
+            if read == 0 {
+                break;
+            }
+            write_bytes(buffer.get(..read).unwrap_or_default());
+        }
         if ended || !args.follow {
             return Ok(Exit::Clean);
         }
@@ -228,6 +240,9 @@ fn before_last_lines(log: &mut File, lines: usize) -> std::io::Result<u64> {
     const STEP: u64 = 64 << 10;
     let mut end = log.seek(SeekFrom::End(0))?;
     let (whole, mut seen) = (end, 0);
+    if lines == 0 {
+        return Ok(whole);
+    }
     while end > 0 {
         let start = end.saturating_sub(STEP);
         log.seek(SeekFrom::Start(start))?;
@@ -236,13 +251,9 @@ fn before_last_lines(log: &mut File, lines: usize) -> std::io::Result<u64> {
         for (at, _) in part.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
             let after = start + at as u64 + 1;
             // The newline that ends the last line begins none.
-            if after < whole {
-                seen += 1;
-                if seen == lines {
-                    return Ok(after);
-                }
-            } else if lines == 0 {
-                return Ok(whole);
+            seen += usize::from(after < whole);
+            if seen == lines {
+                return Ok(after);
             }
         }
         end = start;
@@ -335,7 +346,11 @@ pub fn stop(global: &Global, args: &StopArgs) -> Result<Exit> {
     Ok(each(&args.containers, |name| {
         let container = find(&containers, name)?;
         if container.folder.state() == State::Running {
-            tell(&container, name, &Request::Stop { seconds: args.time })?;
+            tell(
+                &container,
+                name,
+                &Request::Stop { seconds: args.time.or(container.record.stop_seconds).unwrap_or(10) },
+            )?;
             container.folder.wait().into_diagnostic()?;
         }
         outln!("{name}");
@@ -364,27 +379,30 @@ pub fn wait(global: &Global, args: &WaitArgs) -> Result<Exit> {
     let containers = all(global)?;
     Ok(each(&args.containers, |name| {
         let ended = find(&containers, name)?.folder.wait().into_diagnostic()?;
-        outln!("{}", code_of(State::Ended(ended)));
+        outln!("{}", ended.map_or(KILLED, |ended| ended.code));
         Ok(())
     }))
 }
 
-/// Takes the container of this name away, where there is one; says whether there was.
-pub fn remove(global: &Global, name: &str, force: bool) -> Result<bool> {
-    let Some(container) = all(global)?.find(name).into_diagnostic()? else { return Ok(false) };
-    if container.folder.state() == State::Running {
-        if !force {
-            return Err(miette!(
-                help = format!("`plimsoll stop {name}` first, or --force"),
-                "failed to remove {name}: it is running"
-            ));
+/// `plimsoll rm`
+pub fn rm(global: &Global, args: &RmArgs) -> Result<Exit> {
+    let containers = all(global)?;
+    Ok(each(&args.names, |name| {
+        let container = find(&containers, name)?;
+        if container.folder.state() == State::Running {
+            if !args.force {
+                return Err(miette!(
+                    help = format!("`plimsoll stop {name}` first, or --force"),
+                    "failed to remove {name}: it is running"
+                ));
+            }
+            tell(&container, name, &Request::Signal(signal_hook::consts::SIGKILL))?;
+            container.folder.wait().into_diagnostic()?;
         }
-        tell(&container, name, &Request::Signal(signal_hook::consts::SIGKILL))?;
-        container.folder.wait().into_diagnostic()?;
-    }
-    container.folder.remove().into_diagnostic()?;
-    outln!("{name}");
-    Ok(true)
+        container.folder.remove().into_diagnostic()?;
+        outln!("{name}");
+        Ok(())
+    }))
 }
 
 #[cfg(test)]
@@ -403,7 +421,7 @@ mod tests {
         assert_eq!(tail("a\nb\nc\n", 2), "b\nc\n");
         assert_eq!(tail("a\nb\nc", 1), "c");
         assert_eq!(tail("a\n", 5), "a\n");
-        assert_eq!(tail("a\nb\n", 0), "");
+        assert_eq!([tail("a\nb\n", 0), tail("a", 0)], ["", ""]);
         assert_eq!(tail("", 3), "");
         let long = "x".repeat(100_000) + "\n" + &"y".repeat(100_000) + "\nz\n";
         assert_eq!(tail(&long, 2), "y".repeat(100_000) + "\nz\n");

@@ -145,8 +145,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     crate::terminal::out!("{}", report::render(args.format, &report, global.color.stdout()));
     if args.update_baseline && !global.quiet {
         eprintln!("wrote {}", baseline.name());
-        if let Some((line, said)) = copied {
-            eprintln!("note: line {line} puts it into the image ({said}): add {} to .dockerignore", snapshot::NAME);
+        if let Some((name, (line, said))) = copied {
+            eprintln!("note: line {line} puts it into the image ({said}): add {name} to .dockerignore");
         }
     }
     let held = targets.iter().any(|target| target.limits.growth.is_some());
@@ -178,7 +178,7 @@ fn named_once(config: &Config) -> Result<()> {
 }
 
 /// The line by which the baseline gets into the image itself, which then grows with it.
-fn baseline_in_image(target: &Target, dockerfile: &WithDockerfile, lock: &Path) -> Option<(u32, String)> {
+fn baseline_in_image(target: &Target, dockerfile: &WithDockerfile, lock: &Path) -> Option<(String, (u32, String))> {
     let context = match &target.what {
         What::Folder { context, .. } => context.clone(),
         What::Image { .. } => folder_of(&dockerfile.path),
@@ -188,7 +188,8 @@ fn baseline_in_image(target: &Target, dockerfile: &WithDockerfile, lock: &Path) 
     if opened(&context, Some(&dockerfile.path)).ok()?.leaves_out(&path) {
         return None;
     }
-    checks::taken_by(&dockerfile.text, path.to_str()?)
+    let name = path.to_str()?;
+    Some((name.to_owned(), checks::taken_by(&dockerfile.text, name)?))
 }
 
 fn folder_of(path: &Path) -> PathBuf {

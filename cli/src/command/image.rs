@@ -60,7 +60,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         Action::Pull(args) => images::pull(global, args),
         Action::Push(args) => images::push(global, args),
         Action::Tag(args) => images::tag(global, args),
-        Action::Rm(args) => images::rm(global, args),
+        Action::Rm(args) => images::rm(global, &args.names, args.force),
         Action::Save(args) => images::save(global, args),
         Action::Load(args) => images::load(global, args),
         Action::Prune(args) => images::prune(global, args),

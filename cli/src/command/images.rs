@@ -1,6 +1,5 @@
 //! The local store: `images`, `pull`, `push`, `tag`, `rm`, `save`, `load`, `prune`.
 
-use crate::command::containers;
 use crate::exit::Exit;
 use crate::report::template::{self, Written};
 use crate::terminal::{self, Paint, outln};
@@ -84,15 +83,15 @@ pub struct TagArgs {
     name: String,
 }
 
-/// Remove containers, and names of images; `prune` then frees the space
+/// Remove names of images; `prune` then frees the space
 #[derive(clap::Args, Debug)]
 pub struct RmArgs {
-    /// Containers by name or ID, images by reference or ID
+    /// What goes, by name or ID
     #[arg(required = true, value_name = "NAME")]
-    images: Vec<String>,
+    pub names: Vec<String>,
     /// A container is killed first; the ID of an image takes all its names away
     #[arg(short, long)]
-    force: bool,
+    pub force: bool,
     #[arg(long, hide = true)]
     no_prune: bool,
 }
@@ -291,10 +290,8 @@ pub fn images(global: &Global, args: ImagesArgs) -> Result<Exit> {
 fn fill_each(listed: &[Listed], template: &str, short: &dyn Fn(&str) -> String) -> Result<Exit> {
     for image in listed {
         let name = image.reference.as_deref().map(familiar).unwrap_or_default();
-        let (repository, tag) = match name.rsplit_once(':') {
-            Some((repository, tag)) if !tag.contains('/') => (repository, tag),
-            _ => (name.as_str(), "<none>"),
-        };
+        let (repository, tag) = split_tag(&name);
+        let tag = tag.unwrap_or("<none>");
         let value = serde_json::json!({
             "Repository": repository, "Tag": tag, "ID": short(&image.id), "Digest": image.digest, "CreatedAt": image.created,
             "Size": terminal::size(image.size), "Platform": image.platform, "Layers": image.layers,
@@ -304,6 +301,14 @@ fn fill_each(listed: &[Listed], template: &str, short: &dyn Fn(&str) -> String) 
         outln!("{filled}");
     }
     Ok(Exit::Clean)
+}
+
+/// A name and its tag.
+pub fn split_tag(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (name, None),
+    }
 }
 
 /// The name as people write it: without the default registry and its library.
@@ -386,19 +391,10 @@ fn by_id(store: &Store, start: &str) -> Result<Option<Image>> {
 }
 
 /// `plimsoll rm`
-pub fn rm(global: &Global, args: RmArgs) -> Result<Exit> {
+pub fn rm(global: &Global, names: &[String], force: bool) -> Result<Exit> {
     let store = place::store(global)?;
     let mut exit = Exit::Clean;
-    for name in &args.images {
-        match containers::remove(global, name, args.force) {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => {
-                eprintln!("{error:?}");
-                exit = Exit::Failed;
-                continue;
-            }
-        }
+    for name in names {
         if store.untag(name).into_diagnostic()? {
             outln!("Untagged: {}", Reference::parse(name).map_or_else(|_| name.clone(), |name| name.familiar()));
             continue;
@@ -410,7 +406,7 @@ pub fn rm(global: &Global, args: RmArgs) -> Result<Exit> {
         };
         let names = store.list().into_diagnostic()?.into_iter().filter(|tagged| tagged.manifest == image.manifest);
         let names: Vec<String> = names.filter_map(|tagged| tagged.reference).collect();
-        if names.len() > 1 && !args.force {
+        if names.len() > 1 && !force {
             let names: Vec<String> = names.iter().map(|name| familiar(name)).collect();
             eprintln!("failed to remove {name}: it has several names, {}; --force takes all of them", names.join(", "));
             exit = Exit::Failed;
@@ -538,8 +534,9 @@ pub fn layout_image(store: &Store, path: &Path, tag: Option<&str>, digest: Optio
         (Some(tag), None) => loaded.reference.as_ref().is_some_and(|name| name.ends_with(&format!(":{tag}"))),
         (None, None) => true,
     };
+    // One that has no name at all can only be meant.
     let only = all.len() == 1 && digest.is_none();
-    let found = all.into_iter().find(|loaded| only || is_wanted(loaded));
+    let found = all.into_iter().find(|loaded| is_wanted(loaded) || only && loaded.reference.is_none());
     found.map(|loaded| loaded.image).ok_or_else(|| {
         let wanted = digest.or(tag).unwrap_or("image");
         miette!(help = "name it by its digest: DIR@sha256:…", "failed to find {wanted} in {}", path.display())

@@ -58,7 +58,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     };
     if template.is_some() {
         let store = place::store(global)?;
-        let image = images::find(&store, &args.image)?;
+        let image = images::find_for(&store, &args.image, args.platform.as_deref())?;
         return super::image::show(&store, &[image], template);
     }
     let source = image_source::open(global, &args.image, args.platform.as_deref())?;

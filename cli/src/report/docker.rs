@@ -3,7 +3,7 @@
 use plimsoll_runtime::image::Image;
 use serde_json::{Map, Value, json};
 
-use crate::command::images::familiar;
+use crate::command::images::{familiar, split_tag};
 
 /// One element of docker's array. `names` are the references that the store has for it.
 pub fn image(image: &Image, names: &[String]) -> Value {
@@ -12,7 +12,7 @@ pub fn image(image: &Image, names: &[String]) -> Value {
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
     put("Id", json!(image.config_digest.to_string()));
     put("RepoTags", json!(names.iter().map(|name| familiar(name)).collect::<Vec<_>>()));
-    let digests = names.iter().map(|name| format!("{}@{}", repository(&familiar(name)), image.manifest));
+    let digests = names.iter().map(|name| format!("{}@{}", split_tag(&familiar(name)).0, image.manifest));
     let mut digests: Vec<String> = digests.collect();
     digests.dedup();
     put("RepoDigests", json!(digests));
@@ -44,12 +44,4 @@ fn full(mut config: Value) -> Value {
         }
     }
     config
-}
-
-/// A name without its tag.
-fn repository(name: &str) -> &str {
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => name,
-    }
 }

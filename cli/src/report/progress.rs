@@ -4,7 +4,7 @@ use crate::terminal::{self, Paint};
 use indicatif::{ProgressBar, ProgressStyle};
 use plimsoll_runtime::build::{Event, Progress};
 use serde_json::json;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -24,16 +24,12 @@ pub enum Style {
     Quiet,
 }
 
-/// Lines of a running step shown under the spinner when it fails.
-const REMEMBERED: usize = 40;
-
 /// Shows a build on standard error.
 pub struct Shown {
     style: Style,
     paint: Paint,
     prefix: String,
     bar: Option<ProgressBar>,
-    recent: VecDeque<String>,
     /// Steps that are being carried out, by number.
     steps: BTreeMap<usize, String>,
 }
@@ -55,7 +51,7 @@ impl Shown {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { style, paint: Paint(color), prefix: String::new(), bar, recent: VecDeque::new(), steps: BTreeMap::new() }
+        Self { style, paint: Paint(color), prefix: String::new(), bar, steps: BTreeMap::new() }
     }
 
     /// Put before each step: which of several builds this is.
@@ -126,7 +122,6 @@ impl Shown {
                 }
             }
             Event::Step { number, total, instruction, .. } => {
-                self.recent.clear();
                 let step = format!("{}[{number}/{total}] {}", self.prefix, shorten(instruction, 100));
                 if let Some(bar) = &self.bar {
                     bar.set_message(step.clone());
@@ -135,10 +130,6 @@ impl Shown {
             }
             Event::Output { number, line, .. } => {
                 if let Some(bar) = &self.bar {
-                    if self.recent.len() == REMEMBERED {
-                        self.recent.pop_front();
-                    }
-                    self.recent.push_back((*line).to_owned());
                     let step = self.steps.get(number).map_or("", String::as_str);
                     bar.set_message(format!("{step} | {}", shorten(line, 80)));
                 } else if self.steps.len() > 1 {

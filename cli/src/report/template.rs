@@ -51,11 +51,12 @@ pub fn fill(template: &str, value: &Value) -> Result<String, String> {
 }
 
 /// A word of an action.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Word {
     Name(String),
     Path(String),
     Literal(Value),
+    Pipe,
 }
 
 fn words(action: &str) -> Result<Vec<Word>, String> {
@@ -69,8 +70,12 @@ fn words(action: &str) -> Result<Vec<Word>, String> {
                 found.push(Word::Literal(rest.get(1..=end).unwrap_or_default().into()));
                 end + 2
             }
+            '|' => {
+                found.push(Word::Pipe);
+                1
+            }
             _ => {
-                let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                let end = rest.find(|c: char| c.is_whitespace() || c == '|').unwrap_or(rest.len());
                 let word = rest.get(..end).unwrap_or_default();
                 found.push(match word.parse::<u64>() {
                     Ok(number) => Word::Literal(number.into()),
@@ -88,8 +93,8 @@ fn words(action: &str) -> Result<Vec<Word>, String> {
 fn evaluate(action: &str, root: &Value) -> Result<Value, String> {
     // `.Config | json` is `json .Config`.
     let mut piped: Option<Value> = None;
-    for part in action.split('|') {
-        let mut words = words(part)?.into_iter();
+    for part in words(action)?.split(|word| *word == Word::Pipe) {
+        let mut words = part.iter().cloned();
         let function = match words.next() {
             Some(Word::Name(name)) => name,
             Some(only) if words.len() == 0 && piped.is_none() => {
@@ -111,6 +116,7 @@ fn operand(word: Word, root: &Value) -> Result<Value, String> {
         Word::Literal(value) => Ok(value),
         Word::Path(path) => field(&path, root),
         Word::Name(name) => Err(format!("`{name}` is not known here")),
+        Word::Pipe => Err("`|` stands alone".to_owned()),
     }
 }
 
@@ -200,6 +206,7 @@ mod tests {
             ("{{index .RepoTags 1}}", "b:2"),
             (r#"{{index .Config.Labels "x.y"}}"#, "z"),
             (r#"{{join .RepoTags ", "}}"#, "a:1, b:2"),
+            (r#"{{join .RepoTags "|"|upper}}"#, "A:1|B:2"),
             ("{{len .RepoTags}}\\t{{.Config.User}}", "2\t"),
             ("{{.Config.Entrypoint}}", "<no value>"),
             ("{{.Config.ExposedPorts}}", "map[80/tcp:map[]]"),

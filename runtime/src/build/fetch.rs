@@ -32,15 +32,20 @@ fn is_http(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
 }
 
+/// What asks a server: one that stops answering is not waited for without end.
+pub(super) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_connect(Some(Duration::from_secs(30)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_per_read(Some(Duration::from_secs(60)))
+        .build()
+        .into()
+}
+
 /// Fetches it.
 pub(super) fn fetch(source: &str, action: &CopyAction, store: &Store) -> Result<Fetched, String> {
     let name = file_name(source);
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(Duration::from_secs(30)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
-        .build()
-        .into();
-    let mut response = agent.get(source).call().map_err(|error| error.to_string())?;
+    let mut response = agent().get(source).call().map_err(|error| error.to_string())?;
     let modified = response.headers().get("last-modified").and_then(|value| value.to_str().ok()).and_then(http_date);
     let io = |error: io::Error| error.to_string();
     let scratch = store.scratch().map_err(|error| error.to_string())?;

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::archive;
 use crate::git::{self, Access};
@@ -94,11 +93,6 @@ pub fn context_at(address: &str, access: &Access, store: &Store) -> Result<Fetch
         }
         return Ok(FetchedContext { path: tree.join(found.path), dockerfile: None, _scratch: scratch });
     }
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(Duration::from_secs(30)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
-        .build()
-        .into();
-    let mut response = agent.get(address).call().map_err(|error| error.to_string())?;
+    let mut response = super::fetch::agent().get(address).call().map_err(|error| error.to_string())?;
     context_from(response.body_mut().as_reader(), store)
 }

@@ -1,9 +1,10 @@
 //! RUN: a process in the root filesystem so far, and what it changed as a layer.
 
-use std::collections::VecDeque;
-use std::fs::File;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::gather::{Taking, digest, field, gather};
 use super::upper::{EmptyTree, Upper};
@@ -27,6 +28,8 @@ struct Mounts {
     env: Vec<(String, String)>,
     _views: Vec<View>,
     _actives: Vec<Active>,
+    /// Where the folders of cache mounts are, by ID.
+    caches: BTreeMap<String, PathBuf>,
     _locks: Vec<File>,
     _private: Vec<crate::store::Scratch>,
 }
@@ -105,6 +108,7 @@ impl Builder<'_> {
         process.shm_size = self.options.shm_size;
         process.ulimits.clone_from(&self.options.ulimits);
         let mut mounts = Mounts::default();
+        self.lock_caches(&action.mounts, place, &mut mounts)?;
         for spec in &action.mounts {
             self.mount(spec, stage, place, &mut mounts)?;
         }
@@ -241,13 +245,7 @@ impl Builder<'_> {
     }
 
     fn mount(&self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<()> {
-        let io = |action: &'static str, path: &Path| {
-            let (place, path) = (Box::new(place.clone()), path.to_owned());
-            move |source| BuildError::Layer {
-                place,
-                source: SnapshotError::from(LayerError::Io { action, path, source }),
-            }
-        };
+        let io = |action: &'static str, path: &Path| io(place, action, path);
         match spec.kind {
             MountType::Bind => {
                 let layers = match &spec.from {
@@ -363,43 +361,53 @@ impl Builder<'_> {
         Ok(self.keep(&key, layer)?.layer)
     }
 
-    /// The directory of a cache mount: in the store, or with `sharing=private` one of its own where another build has it.
-    fn cache_dir(&self, spec: &MountSpec, stage: usize, place: &Place, mounts: &mut Mounts) -> Result<PathBuf> {
-        let io = |action: &'static str, path: &Path| {
-            let (place, path) = (Box::new(place.clone()), path.to_owned());
-            move |source| BuildError::Layer {
-                place,
-                source: SnapshotError::from(LayerError::Io { action, path, source }),
+    /// Locks the caches that a RUN mounts, each once and in the order of their IDs: stages side by side that mount the same ones
+    /// then never wait for each other. With `sharing=private` a cache that another build has is one of its own.
+    fn lock_caches(&self, specs: &[MountSpec], place: &Place, mounts: &mut Mounts) -> Result<()> {
+        let mut caches: BTreeMap<&str, Sharing> = BTreeMap::new();
+        for spec in specs.iter().filter(|spec| spec.kind == MountType::Cache) {
+            caches.entry(spec.id.as_deref().unwrap_or_default()).or_insert(spec.sharing);
+        }
+        for (id, sharing) in caches {
+            let directory = self.store.private_dir("cache-mounts")?.join(Digest::of(id.as_bytes()).hex());
+            std::fs::create_dir_all(&directory).map_err(io(place, "create", &directory))?;
+            let lock_path = directory.join("lock");
+            let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
+            let lock = lock.map_err(io(place, "open", &lock_path))?;
+            let mut path = directory.join("fs");
+            match sharing {
+                Sharing::Private if lock.try_lock().is_err() => {
+                    let scratch = self.store.scratch()?;
+                    path = scratch.path().join("fs");
+                    mounts._private.push(scratch);
+                }
+                Sharing::Private => {}
+                sharing => loop {
+                    let got = if sharing == Sharing::Locked { lock.try_lock() } else { lock.try_lock_shared() };
+                    match got {
+                        Ok(()) => break,
+                        Err(TryLockError::Error(error)) => return Err(io(place, "lock", &lock_path)(error)),
+                        Err(TryLockError::WouldBlock) if self.board.stop.is_stopped() => {
+                            return Err(super::another_failed(place));
+                        }
+                        Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+                    }
+                },
             }
-        };
-        let id = spec.id.clone().unwrap_or_default();
+            mounts._locks.push(lock);
+            mounts.caches.insert(id.to_owned(), path);
+        }
+        Ok(())
+    }
+
+    /// The directory of a cache mount whose lock is held.
+    fn cache_dir(&self, spec: &MountSpec, stage: usize, place: &Place, mounts: &Mounts) -> Result<PathBuf> {
+        let io = |action: &'static str, path: &Path| io(place, action, path);
         let from = match &spec.from {
             Some(from) => Some(self.origin(from, stage, place)?),
             None => None,
         };
-        let name = Digest::of(id.as_bytes()).hex();
-        let directory = self.store.private_dir("cache-mounts")?.join(name);
-        let path = directory.join("fs");
-        std::fs::create_dir_all(&directory).map_err(io("create", &directory))?;
-        let lock_path = directory.join("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(io("open", &lock_path))?;
-        let mut path = path;
-        match spec.sharing {
-            Sharing::Shared => lock.lock_shared().map_err(io("lock", &lock_path))?,
-            Sharing::Locked => lock.lock().map_err(io("lock", &lock_path))?,
-            Sharing::Private if lock.try_lock().is_err() => {
-                let scratch = self.store.scratch()?;
-                path = scratch.path().join("fs");
-                mounts._private.push(scratch);
-            }
-            Sharing::Private => {}
-        }
-        mounts._locks.push(lock);
+        let path = mounts.caches.get(spec.id.as_deref().unwrap_or_default()).cloned().unwrap_or_default();
         if path.is_dir() {
             return Ok(path);
         }
@@ -435,6 +443,12 @@ impl Builder<'_> {
     pub(super) fn snapshot_error(&self, source: SnapshotError, place: &Place) -> BuildError {
         BuildError::Layer { place: Box::new(place.clone()), source }
     }
+}
+
+/// What a failure of the file system at `path` is to the step at `place`.
+fn io(place: &Place, action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BuildError + use<> {
+    let (place, path) = (Box::new(place.clone()), path.to_owned());
+    move |source| BuildError::Layer { place, source: SnapshotError::from(LayerError::Io { action, path, source }) }
 }
 
 /// Whether next to nothing can be written there. What a process is told then is not always that the disk is full.

@@ -36,6 +36,12 @@ impl Keeper {
         Ok(Self { folder, remove: false, _lock: lock })
     }
 
+    /// The folder it has.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// Tells everybody that the container runs, and answers requests from now on.
     pub fn serve(&mut self, container: &exec::Container, process: &Process, record: &Record) -> io::Result<()> {
         self.remove = record.remove;

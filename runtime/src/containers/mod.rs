@@ -43,6 +43,8 @@ pub struct Record {
     pub ports: Vec<String>,
     /// The signal that asks it to stop.
     pub stop_signal: i32,
+    /// How long it may take to, where that was said.
+    pub stop_seconds: Option<u64>,
     /// Whether nothing is to be left of it.
     pub remove: bool,
 }

@@ -194,7 +194,8 @@ impl Running {
 
 /// Whether a process ends within `timeout`.
 fn ends_within(pidfd: &OwnedFd, timeout: Option<Duration>) -> Result<bool, ExecError> {
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    // One that is too far away to be told is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let wait = match left {

@@ -343,13 +343,16 @@ fn make_mount(number: usize, wanted: &super::Mount, source: Option<&OwnedFd>, no
             attach(tree, &wanted.target, wanted.read_only).map_err(failed())
         }
         (MountKind::Bind { .. }, None) => Err(failed()(Errno::ENOENT)),
-        (MountKind::Tmpfs { size, mode }, _) => {
+        (MountKind::Tmpfs { size, mode, exec }, _) => {
             ensure_target(&wanted.target, false)?;
             let target = open_inside(&wanted.target, OFlag::O_PATH | OFlag::O_DIRECTORY).map_err(failed())?;
             let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
             let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
             if wanted.read_only {
                 flags |= MsFlags::MS_RDONLY;
+            }
+            if !exec {
+                flags |= MsFlags::MS_NOEXEC;
             }
             let path = format!("/proc/self/fd/{}", target.as_raw_fd());
             let data = format!("mode={mode:o}{size}");

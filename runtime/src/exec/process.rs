@@ -171,6 +171,8 @@ pub enum MountKind {
         size: Option<u64>,
         /// Mode of the directory.
         mode: u32,
+        /// Whether programs may be started from it.
+        exec: bool,
     },
     /// A small file in memory that never touches a disk: secrets, `/etc/resolv.conf`.
     File {
@@ -193,7 +195,7 @@ impl Mount {
 
     /// An empty directory in memory, mode 1777 as Docker makes it.
     pub fn tmpfs(target: impl Into<String>, size: Option<u64>) -> Self {
-        Self { target: target.into(), kind: MountKind::Tmpfs { size, mode: 0o1777 }, read_only: false }
+        Self { target: target.into(), kind: MountKind::Tmpfs { size, mode: 0o1777, exec: true }, read_only: false }
     }
 
     /// A read-only file in memory.

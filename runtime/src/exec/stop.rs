@@ -68,13 +68,23 @@ impl Drop for Watched {
     }
 }
 
-/// `SIGTERM`, `TERM` or `15`, as a number.
+/// `SIGTERM`, `TERM`, `15` or `SIGRTMIN+3`, as a number.
 pub fn signal_named(name: &str) -> Option<i32> {
     if let Ok(number) = name.parse::<i32>() {
-        return Signal::try_from(number).ok().map(|signal| signal as i32);
+        return Some(number).filter(|number| (1..=libc::SIGRTMAX()).contains(number));
     }
     let name = name.to_ascii_uppercase();
     let full = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
+    let real_time = match (full.strip_prefix("SIGRTMIN"), full.strip_prefix("SIGRTMAX")) {
+        (Some(after), _) => Some((libc::SIGRTMIN(), after.strip_prefix('+'), 1, after)),
+        (_, Some(before)) => Some((libc::SIGRTMAX(), before.strip_prefix('-'), -1, before)),
+        _ => None,
+    };
+    if let Some((first, steps, direction, rest)) = real_time {
+        let steps: u8 = if rest.is_empty() { 0 } else { steps?.parse().ok()? };
+        let number = first + direction * i32::from(steps);
+        return Some(number).filter(|number| (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(number));
+    }
     full.parse::<Signal>().ok().map(|signal| signal as i32)
 }
 
@@ -87,6 +97,10 @@ mod tests {
         for name in ["SIGINT", "INT", "int", "2"] {
             assert_eq!(signal_named(name), Some(libc::SIGINT));
         }
-        assert_eq!(signal_named("NOSUCH"), None);
+        assert_eq!(signal_named("SIGRTMIN+3"), Some(libc::SIGRTMIN() + 3));
+        assert_eq!(signal_named("rtmax-1"), Some(libc::SIGRTMAX() - 1));
+        for wrong in ["NOSUCH", "0", "65", "-9", "SIGRTMIN3", "SIGRTMIN+99"] {
+            assert_eq!(signal_named(wrong), None, "{wrong}");
+        }
     }
 }

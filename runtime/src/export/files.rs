@@ -220,8 +220,10 @@ fn times(node: &Node) -> (TimeSpec, TimeSpec) {
     (time, time)
 }
 
+/// Owners are the caller's, so that no file of theirs may run as its owner: set-user-ID and set-group-ID of files go.
 fn finish(file: impl AsFd, node: &Node) -> io::Result<()> {
-    fchmod(&file, Mode::from_bits_truncate(node.mode))?;
+    let mode = if node.is_dir() { node.mode } else { node.mode & 0o1777 };
+    fchmod(&file, Mode::from_bits_truncate(mode))?;
     let (access, change) = times(node);
     futimens(&file, &access, &change)?;
     Ok(())

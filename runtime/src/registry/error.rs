@@ -89,6 +89,12 @@ pub enum RegistryError {
         /// What it said, after a colon, or nothing.
         detail: String,
     },
+    /// What names no registry.
+    #[error("log in to {host}: this is no host name of a registry")]
+    NoHost {
+        /// What was named.
+        host: String,
+    },
     /// The file of credentials.
     #[error("keep credentials in {}: {reason}", path.display())]
     Keep {
@@ -124,6 +130,7 @@ impl RegistryError {
             RegistryError::Denied { registry, .. } => Some(format!(
                 "log in with `plimsoll login {registry}`; credentials of docker and podman are used too"
             )),
+            RegistryError::NoHost { host } => Some(format!("write it with its domain or port, as {host}:443")),
             RegistryError::Login { .. } => Some("many registries want a token in place of the password".to_owned()),
             RegistryError::Keep { .. } => Some("mend the file, or name another with REGISTRY_AUTH_FILE".to_owned()),
             RegistryError::Platform { .. } => Some("choose one of them with --platform".to_owned()),

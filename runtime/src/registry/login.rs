@@ -44,6 +44,10 @@ fn key(host: &str) -> &str {
 pub fn login(server: Option<&str>, user: &str, password: &str) -> Result<Keeper, RegistryError> {
     let host = host(server);
     let reference = Reference::parse(&format!("{host}/login/probe"))?;
+    // A name without dot or port is no host in a reference: the password would go to docker's own registry.
+    if reference.registry != host {
+        return Err(RegistryError::NoHost { host });
+    }
     let credentials = Credentials::Basic(user.to_owned(), password.to_owned());
     let registry = Registry::new(&reference, None, "log in to")?.with_credentials(credentials);
     let mut answer = registry.send(&Method::GET, "/v2/", &[], Content::None)?;
@@ -77,7 +81,7 @@ pub fn logout(server: Option<&str>) -> Result<Option<Keeper>, RegistryError> {
     if there {
         write(&path, &config)?;
     }
-    if let Some(helper) = helper(&config, &host) {
+    if let Some(helper) = helper(&config, &host).filter(|_| there) {
         ask(&helper, "erase", &host, key(&host).as_bytes())?;
         return Ok(Some(Keeper::Helper(helper)));
     }

@@ -191,7 +191,7 @@ impl Store {
             return self.writer();
         }
         let mut hasher = Hasher::new();
-        let mut size = io::copy(&mut (&file).take(wanted.size + 1), &mut hasher).map_err(failed())?;
+        let mut size = io::copy(&mut (&file).take(wanted.size.saturating_add(1)), &mut hasher).map_err(failed())?;
         if size > wanted.size {
             file.set_len(0).and_then(|()| file.rewind()).map_err(failed())?;
             (hasher, size) = (Hasher::new(), 0);

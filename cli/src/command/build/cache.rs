@@ -1,6 +1,6 @@
 //! `--cache-from` and `--cache-to`: results of steps that travel between stores.
 
-use super::output::{fields, write_images};
+use super::output::{compression, fields, write_images};
 use crate::Global;
 use crate::command::images;
 use miette::{IntoDiagnostic, Result, miette};
@@ -134,27 +134,23 @@ impl Cache {
         match &self.place {
             Place::Inline => Ok(()),
             Place::Local(path) => {
-                // The latest replaces the one before; its blobs may stay in use.
-                if path.join("oci-layout").exists() {
-                    let _ = std::fs::remove_file(path.join("index.json"));
+                // The latest replaces the one before; its blobs may stay in use. Where it fails, the one before is still there.
+                let (index, before) = (path.join("index.json"), path.join("index.json.before"));
+                let cache = cache()?;
+                let replaces = path.join("oci-layout").exists() && std::fs::rename(&index, &before).is_ok();
+                let done = write_images(store, &[Named { image: &cache, references: Vec::new() }], &self.options, path);
+                if replaces {
+                    let undone =
+                        if done.is_ok() { std::fs::remove_file(&before) } else { std::fs::rename(&before, &index) };
+                    undone.into_diagnostic()?;
                 }
-                write_images(store, &[Named { image: &cache()?, references: Vec::new() }], &self.options, path)
+                done
             }
             Place::Registry(reference) => {
                 let options = PushOptions { compression: self.options.compression, level: None };
                 images::push_image(global, store, &cache()?, reference, &options).map(drop)
             }
         }
-    }
-}
-
-fn compression(name: &str) -> Option<plimsoll_runtime::layer::Compression> {
-    use plimsoll_runtime::layer::Compression;
-    match name {
-        "none" | "uncompressed" => Some(Compression::None),
-        "gzip" => Some(Compression::Gzip),
-        "zstd" => Some(Compression::Zstd),
-        _ => None,
     }
 }
 

@@ -140,8 +140,12 @@ fn outline(
                 for mount in run.mounts() {
                     let option = |name: &str| mount.get(&[name]).map(|value| value.to_string());
                     let required = mount.is_set(&["required"]);
-                    let id = option("id")
-                        .or_else(|| option("target").and_then(|path| Some(path.rsplit('/').next()?.to_owned())));
+                    let id = option("id").or_else(|| {
+                        mount
+                            .get(&["target", "dst", "destination"])
+                            .map(|path| path.as_str().to_owned())
+                            .and_then(|path| Some(path.rsplit('/').next()?.to_owned()))
+                    });
                     match option("type").as_deref() {
                         Some("secret") => *secrets.entry(id.unwrap_or_default()).or_default() |= required,
                         Some("ssh") => {

@@ -10,7 +10,7 @@ use crate::command::build_args::BuildArgs;
 use crate::exit::Exit;
 use crate::{Global, config, files, place};
 use cache::Cache;
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use output::Output;
 pub use output::write_images;
 use plimsoll_runtime::build::Built;
@@ -192,6 +192,15 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         (None, named) => files::dockerfile_of(opened.path(), named)?,
     };
     if let Some(call) = call {
+        // A Dockerfile that came alone is put where one of a folder would be.
+        let dockerfile = match opened.dockerfile() {
+            Some(text) => {
+                let path = opened.path().join("Dockerfile");
+                std::fs::write(&path, text).into_diagnostic().wrap_err("failed to keep the Dockerfile that came")?;
+                path
+            }
+            None => dockerfile,
+        };
         let target = args.build.target.as_deref();
         return call::answer(global, call, as_json, &dockerfile, target, &args.build.build_args(&config)?);
     }
@@ -203,10 +212,12 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         let (name, value) = pair(annotation);
         // The manifest is the only thing that is annotated here; an index there is none.
         let plain = name.strip_prefix("manifest:").unwrap_or(&name).to_owned();
-        if plain.contains(':') && plain.starts_with("index") {
+        let of_others =
+            ["index:", "index-descriptor:", "index[", "manifest-descriptor:", "manifest[", "manifest-descriptor["];
+        if of_others.iter().any(|kind| plain.starts_with(kind)) {
             return Err(miette!(
                 help = "write --annotation NAME=VALUE",
-                "failed to annotate {name}: there is no index"
+                "failed to annotate {name}: there is one manifest, and no index"
             ));
         }
         options.annotations.insert(plain, value);

@@ -3,7 +3,7 @@
 use crate::Global;
 use crate::command::images;
 use crate::files;
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{IntoDiagnostic, Result, miette};
 use plimsoll_runtime::export::{self, ExportOptions, Format, Named};
 use plimsoll_runtime::image::Image;
 use plimsoll_runtime::layer::Compression;
@@ -11,7 +11,7 @@ use plimsoll_runtime::registry::PushOptions;
 use plimsoll_runtime::snapshot::Snapshots;
 use plimsoll_runtime::store::Store;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// One place an image goes.
@@ -65,9 +65,10 @@ impl Output {
                 Some(("tar", value)) => tar = value == "true",
                 Some(("push", value)) => push = value == "true",
                 Some(("name", value)) => output.names.extend(value.split(',').map(str::to_owned)),
-                Some(("compression", "none" | "uncompressed")) => options.compression = Some(Compression::None),
-                Some(("compression", "gzip")) => options.compression = Some(Compression::Gzip),
-                Some(("compression", "zstd")) => options.compression = Some(Compression::Zstd),
+                Some(("compression", name)) => {
+                    options.compression =
+                        Some(compression(name).ok_or_else(|| wrong(format!("compression {name} is not known")))?);
+                }
                 Some(("compression-level", value)) => {
                     options.level = Some(value.parse().map_err(|_| wrong(format!("level {value} is no number")))?);
                 }
@@ -163,15 +164,19 @@ impl Output {
             }
             To::Tar(path) => {
                 let snapshots = Snapshots::new(store).into_diagnostic()?;
-                let done = if path.as_os_str() == files::STDIN {
-                    export::export_tar(&snapshots, &image.layers, epoch, std::io::stdout().lock())
-                } else {
-                    let file = std::fs::File::create(path)
-                        .into_diagnostic()
-                        .wrap_err_with(|| format!("failed to create {}", path.display()))?;
-                    export::export_tar(&snapshots, &image.layers, epoch, std::io::BufWriter::new(file))
+                let write = |to: &mut dyn Write| {
+                    let done = export::export_tar(&snapshots, &image.layers, epoch, BufWriter::new(to));
+                    done.map_err(|error| explain(&error, path))
                 };
-                done.map_err(|error| explain(&error, path))
+                if path.as_os_str() == files::STDIN {
+                    return write(&mut std::io::stdout().lock());
+                }
+                // What is no file, such as /dev/null or a pipe, is written to as it is.
+                if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+                    let opened = std::fs::OpenOptions::new().write(true).open(path);
+                    return write(&mut opened.map_err(|error| files::unreadable(path, &error))?);
+                }
+                files::replace_with(path, |file| write(file).map_err(files::Unwritten::Told))
             }
         }
     }
@@ -205,6 +210,16 @@ fn explain(error: &export::ExportError, path: &Path) -> miette::Report {
     match error.help() {
         Some(help) => miette!(help = help, "failed to write {}: {error}", path.display()),
         None => miette!("failed to write {}: {error}", path.display()),
+    }
+}
+
+/// A compression by its name on the command line.
+pub fn compression(name: &str) -> Option<Compression> {
+    match name {
+        "none" | "uncompressed" => Some(Compression::None),
+        "gzip" => Some(Compression::Gzip),
+        "zstd" => Some(Compression::Zstd),
+        _ => None,
     }
 }
 

@@ -77,7 +77,8 @@ pub(super) fn limits_are_known(limits: &Limits) -> Result<()> {
     }
     for pattern in &limits.forbid {
         // A slip of these would forbid a file of that name at the root, and let everything else through.
-        let slip = crate::config::nearest(pattern, NAMED).filter(|name| name != pattern);
+        let slip =
+            crate::config::nearest(pattern, NAMED).filter(|name| name != pattern && !pattern.contains(['/', '*']));
         if let Some(name) = slip {
             let help = format!("did you mean `{name}`? A file of that name is written /{pattern}");
             return Err(miette!(help = help, "failed to understand what is forbidden: `{pattern}`"));

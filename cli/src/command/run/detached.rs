@@ -7,7 +7,7 @@ use crate::terminal::outln;
 use crate::{Global, place};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use plimsoll_runtime::containers::{Containers, Folder, Keeper, Record, now};
-use plimsoll_runtime::exec::{Container, Process};
+use plimsoll_runtime::exec::{Container, Process, signal_named};
 use plimsoll_runtime::image::Image;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -63,22 +63,35 @@ pub fn start(global: &Global, args: &Args) -> Result<Exit> {
     }
 }
 
+/// The signal that asks a container to stop: of the command line, of the image, or SIGTERM.
+pub fn stop_signal(args: &Args, image: &Image) -> Result<i32> {
+    let own = image.config.config.stop_signal.as_deref().filter(|name| !name.is_empty());
+    match (args.stop_signal.as_deref(), own) {
+        (Some(asked), _) => read_signal(asked),
+        (None, Some(own)) => signal_named(own).ok_or_else(|| {
+            miette!(
+                help = "--stop-signal names another",
+                "failed to run {}: its STOPSIGNAL {own} is no signal",
+                args.words().0
+            )
+        }),
+        (None, None) => Ok(signal_hook::consts::SIGTERM),
+    }
+}
+
 /// The keeper's part: answers what others ask until the container ends.
 pub fn keep(
     args: &Args,
-    image: &Image,
     process: &Process,
     mut container: Container,
     mut keeper: Keeper,
-    folder: &Folder,
+    stop_signal: i32,
 ) -> Result<Exit> {
     if let Some(master) = container.take_terminal() {
         // What its terminal shows is its log. Held open: nobody is to be told that the keys are at an end.
         std::thread::spawn(move || std::io::copy(&mut File::from(master), &mut std::io::stdout()));
     }
-    let id = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let own = image.config.config.stop_signal.as_deref().filter(|name| !name.is_empty());
-    let stop_signal = args.stop_signal.as_deref().or(own).map(read_signal).transpose()?;
+    let id = keeper.folder().path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     let record = Record {
         name: args.name.clone().unwrap_or_else(|| named_after(args.words().0, &id)),
         id,
@@ -86,7 +99,8 @@ pub fn keep(
         command: process.args.clone(),
         started: now(),
         ports: args.publish.clone(),
-        stop_signal: stop_signal.unwrap_or(signal_hook::consts::SIGTERM),
+        stop_signal,
+        stop_seconds: args.stop_timeout,
         remove: args.rm,
     };
     keeper.serve(&container, process, &record).into_diagnostic().wrap_err("failed to keep the container")?;

@@ -133,7 +133,7 @@ impl Foreign {
             (other(&self.cgroupns, &["private"]), "--cgroupns", apart),
             (other(&self.isolation, &["default"]), "--isolation", "it is for Windows containers"),
             (self.runtime.is_some(), "--runtime", "there is one runtime: plimsoll itself"),
-            (self.cidfile.is_some(), "--cidfile", "a container is this process; its ID is the process's"),
+            (self.cidfile.is_some(), "--cidfile", "`run -d` prints the ID: redirect it into the file"),
             (
                 !(self.dns.is_empty() && self.dns_search.is_empty() && self.dns_option.is_empty()),
                 "--dns",

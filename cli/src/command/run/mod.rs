@@ -68,7 +68,7 @@ pub struct Args {
     /// Limit of CPUs, such as 1.5
     #[arg(long, value_name = "NUMBER")]
     cpus: Option<f64>,
-    /// Limit of processes; -1 is none
+    /// Limit of processes; 0 and -1 are none
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
     /// Size of /dev/shm
@@ -193,9 +193,11 @@ fn start(global: &Global, args: &Args, folder: Option<&Folder>) -> Result<Exit> 
     let platform = args.platform.as_deref();
     let image = match args.pull {
         Pull::Missing => images::find_or_pull(global, &store, name, platform)?,
-        Pull::Always => images::fetch(global, &store, name, platform)?,
-        Pull::Never => images::find_for(&store, name, platform)?,
+        // For a container in the background it has been fetched already.
+        Pull::Always if folder.is_none() => images::fetch(global, &store, name, platform)?,
+        Pull::Always | Pull::Never => images::find_for(&store, name, platform)?,
     };
+    let stop_signal = detached::stop_signal(args, &image)?;
     let snapshots = Snapshots::new(&store).into_diagnostic()?.one_at_a_time();
     let active =
         snapshots.prepare_with(&image.layers, &POINTS).into_diagnostic().wrap_err("failed to mount the image")?;
@@ -223,8 +225,8 @@ fn start(global: &Global, args: &Args, folder: Option<&Folder>) -> Result<Exit> 
             }
         }
     }
-    if let (Some(keeper), Some(folder)) = (keeper, folder) {
-        return detached::keep(args, &image, &process, container, keeper, folder);
+    if let Some(keeper) = keeper {
+        return detached::keep(args, &process, container, keeper, stop_signal);
     }
     let outcome = container.attach().map_err(|error| miette!("{error}"))?;
     Ok(Exit::Process(u8::try_from(outcome.status.code()).unwrap_or(255)))
@@ -325,6 +327,12 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
         process.mounts.push(mounts::tmpfs(spec)?);
     }
     for spec in &args.add_host {
+        if spec.ends_with("host-gateway") && process.network != Network::Host {
+            return Err(miette!(
+                help = "use --network host",
+                "failed to read --add-host {spec}: the host is not reached from the container's own network"
+            ));
+        }
         let (name, address) = build_args::read_host(spec)?;
         process.extra_hosts.push((address, name));
     }
@@ -340,7 +348,7 @@ fn process(args: &Args, image: &Image, root: &Path) -> Result<Process> {
     process.limits = Limits {
         memory: args.memory,
         cpus: args.cpus,
-        pids: args.pids_limit.and_then(|most| u64::try_from(most).ok()),
+        pids: args.pids_limit.and_then(|most| u64::try_from(most).ok()).filter(|most| *most > 0),
         time: None,
     };
     Ok(process)

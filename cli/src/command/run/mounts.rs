@@ -53,17 +53,19 @@ pub fn tmpfs(spec: &str) -> Result<Mount> {
     if !path.starts_with('/') {
         return Err(wrong("the path must be absolute"));
     }
-    let (mut size, mut mode) = (None, 0o1777);
+    // As docker has it.
+    let (mut size, mut mode, mut exec) = (None, 0o1777, false);
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("size", text)) => size = Some(terminal::parse_ram(text).map_err(|why| wrong(&why))?),
             Some(("mode", text)) => mode = octal(text).ok_or_else(|| wrong(&format!("`{text}` is no mode")))?,
-            // Nothing is given more rights than this by leaving them out.
-            None if ["rw", "noexec", "nosuid", "nodev", "exec"].contains(&option) => {}
+            None if option == "exec" => exec = true,
+            None if option == "noexec" => exec = false,
+            None if ["rw", "nosuid", "nodev"].contains(&option) => {}
             _ => return Err(wrong(&format!("`{option}` is not known"))),
         }
     }
-    Ok(Mount { target: path.to_owned(), kind: MountKind::Tmpfs { size, mode }, read_only: false })
+    Ok(Mount { target: path.to_owned(), kind: MountKind::Tmpfs { size, mode, exec }, read_only: false })
 }
 
 fn octal(text: &str) -> Option<u32> {
@@ -96,7 +98,9 @@ pub fn mount(spec: &str) -> Result<Mount> {
     }
     match kind {
         "bind" => bind(source.ok_or_else(|| wrong("src= is missing"))?, target, read_only, &wrong),
-        "tmpfs" => Ok(Mount { target: target.to_owned(), kind: MountKind::Tmpfs { size, mode }, read_only }),
+        "tmpfs" => {
+            Ok(Mount { target: target.to_owned(), kind: MountKind::Tmpfs { size, mode, exec: true }, read_only })
+        }
         "volume" => Err(wrong("no volumes are kept by name; a folder of the host is type=bind")),
         other => Err(wrong(&format!("type {other} is not known"))),
     }
@@ -120,9 +124,9 @@ mod tests {
         is_bind(volume(".:/x:ro,z"), true);
         is_bind(mount("type=bind,source=/,target=/x,readonly"), true);
         let (_, kind, _) = seen(tmpfs("/t:size=1m,mode=755,noexec")).expect("well written");
-        assert!(matches!(kind, MountKind::Tmpfs { size: Some(1_048_576), mode: 0o755 }));
+        assert!(matches!(kind, MountKind::Tmpfs { size: Some(1_048_576), mode: 0o755, exec: false }));
         let (_, kind, _) = seen(mount("type=tmpfs,dst=/t,tmpfs-size=2k")).expect("well written");
-        assert!(matches!(kind, MountKind::Tmpfs { size: Some(2048), mode: 0o1777 }));
+        assert!(matches!(kind, MountKind::Tmpfs { size: Some(2048), mode: 0o1777, exec: true }));
         for (wrong, why) in [
             (volume("data:/var/lib"), "by name"),
             (volume("/a"), "two paths"),
