@@ -11,6 +11,7 @@ mod exit;
 mod files;
 mod growth;
 mod image_source;
+mod lazy;
 mod mask;
 mod mend;
 mod place;
@@ -24,6 +25,7 @@ mod terminal;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
+use lazy::Lazy;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,6 +44,15 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
+}
+
+/// [`Cli`] before it has commands.
+#[derive(Parser, Debug)]
+#[command(name = "plimsoll", version, propagate_version = true, max_term_width = 110)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+struct Bare {
+    #[command(flatten)]
+    global: Global,
 }
 
 /// Options of every command.
@@ -70,19 +81,19 @@ pub struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    Optimize(command::optimize::Args),
-    Lint(command::lint::Args),
-    Build(Box<command::build::Args>),
-    Run(Box<command::run::Args>),
-    Verify(command::verify::Args),
-    Compare(command::compare::Args),
-    Inspect(command::inspect::Args),
-    Gate(command::gate::Args),
-    Images(command::images::ImagesArgs),
-    Image(Box<command::image::Args>),
-    History(command::history::Args),
+    Optimize(Lazy<command::optimize::Args>),
+    Lint(Lazy<command::lint::Args>),
+    Build(Lazy<Box<command::build::Args>>),
+    Run(Lazy<Box<command::run::Args>>),
+    Verify(Lazy<command::verify::Args>),
+    Compare(Lazy<command::compare::Args>),
+    Inspect(Lazy<command::inspect::Args>),
+    Gate(Lazy<command::gate::Args>),
+    Images(Lazy<command::images::ImagesArgs>),
+    Image(Lazy<Box<command::image::Args>>),
+    History(Lazy<command::history::Args>),
     #[command(visible_alias = "buildx")]
-    Builder(command::builder::Args),
+    Builder(Lazy<command::builder::Args>),
     #[command(
         hide = true,
         aliases = [
@@ -90,37 +101,37 @@ enum Command {
             "update", "volume",
         ]
     )]
-    Daemon(command::builder::DaemonArgs),
-    Ps(command::containers::PsArgs),
-    Logs(command::containers::LogsArgs),
-    Exec(command::containers::ExecArgs),
-    Stop(command::containers::StopArgs),
-    Kill(command::containers::KillArgs),
-    Wait(command::containers::WaitArgs),
-    Pull(command::images::PullArgs),
-    Push(command::images::PushArgs),
-    Tag(command::images::TagArgs),
-    Rm(command::containers::RmArgs),
-    Rmi(command::images::RmArgs),
-    Save(command::images::SaveArgs),
-    Load(command::images::LoadArgs),
-    Prune(command::images::PruneArgs),
-    System(command::system::Args),
-    Login(command::login::LoginArgs),
-    Logout(command::login::LogoutArgs),
-    Parse(command::parse::Args),
-    Rules(command::rules::RulesArgs),
-    Explain(command::rules::ExplainArgs),
-    Config(command::config::Args),
-    Doctor(command::doctor::Args),
-    Completions(command::completions::Args),
-    Man(command::man::Args),
+    Daemon(Lazy<command::builder::DaemonArgs>),
+    Ps(Lazy<command::containers::PsArgs>),
+    Logs(Lazy<command::containers::LogsArgs>),
+    Exec(Lazy<command::containers::ExecArgs>),
+    Stop(Lazy<command::containers::StopArgs>),
+    Kill(Lazy<command::containers::KillArgs>),
+    Wait(Lazy<command::containers::WaitArgs>),
+    Pull(Lazy<command::images::PullArgs>),
+    Push(Lazy<command::images::PushArgs>),
+    Tag(Lazy<command::images::TagArgs>),
+    Rm(Lazy<command::containers::RmArgs>),
+    Rmi(Lazy<command::images::RmArgs>),
+    Save(Lazy<command::images::SaveArgs>),
+    Load(Lazy<command::images::LoadArgs>),
+    Prune(Lazy<command::images::PruneArgs>),
+    System(Lazy<command::system::Args>),
+    Login(Lazy<command::login::LoginArgs>),
+    Logout(Lazy<command::login::LogoutArgs>),
+    Parse(Lazy<command::parse::Args>),
+    Rules(Lazy<command::rules::RulesArgs>),
+    Explain(Lazy<command::rules::ExplainArgs>),
+    Config(Lazy<command::config::Args>),
+    Doctor(Lazy<command::doctor::Args>),
+    Completions(Lazy<command::completions::Args>),
+    Man(Lazy<command::man::Args>),
 }
 
 fn main() -> ExitCode {
     // A container's first process is this program too; then nothing below runs.
     plimsoll_runtime::exec::init_if_asked();
-    let cli = Cli::parse();
+    let cli: Cli = lazy::parse::<Cli, Bare>();
     let color = cli.global.color.stderr();
     let theme = if color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
     // Failing to install it twice is the only failure there is.
@@ -129,43 +140,43 @@ fn main() -> ExitCode {
     }));
     let global = &cli.global;
     let result = match cli.command {
-        Command::Optimize(args) => command::optimize::run(global, args),
-        Command::Lint(args) => command::lint::run(global, args),
-        Command::Build(args) => command::build::run(global, *args),
-        Command::Run(args) => command::run::run(global, *args),
-        Command::Verify(args) => command::verify::run(global, args),
-        Command::Compare(args) => command::compare::run(global, args),
-        Command::Inspect(args) => command::inspect::run(global, args),
-        Command::Gate(args) => command::gate::run(global, args),
-        Command::Image(args) => command::image::run(global, *args),
-        Command::Builder(args) => command::builder::run(global, args),
-        Command::Daemon(args) => command::builder::refuse(&args),
-        Command::Ps(args) => command::containers::ps(global, &args),
-        Command::Logs(args) => command::containers::logs(global, &args),
-        Command::Exec(args) => command::containers::exec(global, args),
-        Command::Stop(args) => command::containers::stop(global, &args),
-        Command::Kill(args) => command::containers::kill(global, &args),
-        Command::Wait(args) => command::containers::wait(global, &args),
-        Command::History(args) => command::history::run(global, args),
-        Command::Images(args) => command::images::images(global, args),
-        Command::Pull(args) => command::images::pull(global, args),
-        Command::Push(args) => command::images::push(global, args),
-        Command::Tag(args) => command::images::tag(global, args),
-        Command::Rm(args) => command::containers::rm(global, &args),
-        Command::Rmi(args) => command::images::rm(global, &args.names, args.force),
-        Command::Save(args) => command::images::save(global, args),
-        Command::Load(args) => command::images::load(global, args),
-        Command::Prune(args) => command::images::prune(global, args),
-        Command::System(args) => command::system::run(global, args),
-        Command::Login(args) => command::login::login(global, args),
-        Command::Logout(args) => command::login::logout(global, args),
-        Command::Parse(args) => command::parse::run(global, args),
-        Command::Rules(args) => command::rules::rules(global, args),
-        Command::Explain(args) => command::rules::explain(global, args),
-        Command::Config(args) => command::config::run(global, args),
-        Command::Doctor(args) => command::doctor::run(global, args),
-        Command::Completions(args) => command::completions::run(args),
-        Command::Man(args) => command::man::run(&args),
+        Command::Optimize(args) => command::optimize::run(global, args.0),
+        Command::Lint(args) => command::lint::run(global, args.0),
+        Command::Build(args) => command::build::run(global, *args.0),
+        Command::Run(args) => command::run::run(global, *args.0),
+        Command::Verify(args) => command::verify::run(global, args.0),
+        Command::Compare(args) => command::compare::run(global, args.0),
+        Command::Inspect(args) => command::inspect::run(global, args.0),
+        Command::Gate(args) => command::gate::run(global, args.0),
+        Command::Image(args) => command::image::run(global, *args.0),
+        Command::Builder(args) => command::builder::run(global, args.0),
+        Command::Daemon(args) => command::builder::refuse(&args.0),
+        Command::Ps(args) => command::containers::ps(global, &args.0),
+        Command::Logs(args) => command::containers::logs(global, &args.0),
+        Command::Exec(args) => command::containers::exec(global, args.0),
+        Command::Stop(args) => command::containers::stop(global, &args.0),
+        Command::Kill(args) => command::containers::kill(global, &args.0),
+        Command::Wait(args) => command::containers::wait(global, &args.0),
+        Command::History(args) => command::history::run(global, args.0),
+        Command::Images(args) => command::images::images(global, args.0),
+        Command::Pull(args) => command::images::pull(global, args.0),
+        Command::Push(args) => command::images::push(global, args.0),
+        Command::Tag(args) => command::images::tag(global, args.0),
+        Command::Rm(args) => command::containers::rm(global, &args.0),
+        Command::Rmi(args) => command::images::rm(global, &args.0.names, args.0.force),
+        Command::Save(args) => command::images::save(global, args.0),
+        Command::Load(args) => command::images::load(global, args.0),
+        Command::Prune(args) => command::images::prune(global, args.0),
+        Command::System(args) => command::system::run(global, args.0),
+        Command::Login(args) => command::login::login(global, args.0),
+        Command::Logout(args) => command::login::logout(global, args.0),
+        Command::Parse(args) => command::parse::run(global, args.0),
+        Command::Rules(args) => command::rules::rules(global, args.0),
+        Command::Explain(args) => command::rules::explain(global, args.0),
+        Command::Config(args) => command::config::run(global, args.0),
+        Command::Doctor(args) => command::doctor::run(global, args.0),
+        Command::Completions(args) => command::completions::run(args.0),
+        Command::Man(args) => command::man::run(&args.0),
     };
     match result {
         Ok(exit) => exit.into(),
