@@ -14,6 +14,7 @@ mod image_source;
 mod lazy;
 mod mask;
 mod mend;
+mod packages;
 mod place;
 mod probes;
 mod proof;

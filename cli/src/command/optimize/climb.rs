@@ -3,6 +3,7 @@
 use super::noise::Noise;
 use super::{Job, rebuild};
 use crate::builder::Builder;
+use crate::packages;
 use crate::proof::{Prover, Seen};
 use crate::report::ladder::{self, BuiltIn, Outcome, Report, Rung};
 use crate::report::treemap::Node;
@@ -71,6 +72,10 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
     report.stand_ins = builder.stand_ins();
     report.remembered = remembered;
     report.normalized = normalized.into_iter().chain(ignored).collect();
+    if let Some(digest) = &digest {
+        let image = builder.store().image(&digest.parse().into_diagnostic()?).into_diagnostic()?;
+        report.packages = Some(packages::change(builder.store(), &before.image, &image)?);
+    }
     report.result.digest = digest.unwrap_or_else(|| before.image.manifest.to_string());
     if job.args.format == ladder::Format::Html {
         report.trees = Some(trees(builder.store(), &report)?);
@@ -338,6 +343,7 @@ fn empty(job: &Job<'_>, id_map: &str) -> Report {
         files: ladder::Files { dockerfile: String::new(), dockerignore: None },
         normalized: Vec::new(),
         rebuild: None,
+        packages: None,
         written: false,
         trees: None,
     }

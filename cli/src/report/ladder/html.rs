@@ -1,6 +1,6 @@
 //! The ladder as a page that stands alone.
 
-use super::{Report, Rung, agreed, climbed, difference_line, signed, verdict};
+use super::{Report, Rung, agreed, climbed, difference_line, package_lines, signed, verdict};
 use crate::report::html::{diff, escape, page};
 use crate::report::treemap;
 use crate::terminal::size;
@@ -20,6 +20,7 @@ pub(super) fn render(report: &Report) -> String {
     not_kept(&mut body, report);
     notes(&mut body, report);
     maps(&mut body, report);
+    packages(&mut body, report);
     if !report.diff.is_empty() {
         let _ = writeln!(body, "<h2>The change</h2>\n{}", diff(&report.diff));
     }
@@ -107,6 +108,16 @@ fn maps(body: &mut String, report: &Report) {
         );
     }
     body.push_str("</div>\n<p class=\"quiet\">Both drawings have the same scale.</p>\n");
+}
+
+fn packages(body: &mut String, report: &Report) {
+    let Some(packages) = report.packages.as_ref().filter(|change| !change.is_empty()) else { return };
+    let (before, after) = (packages.before, packages.after);
+    let _ = writeln!(body, "<h2>Packages</h2>\n<p>{before} before, {after} now.</p>\n<ul>");
+    for (what, names) in package_lines(packages, usize::MAX) {
+        let _ = write!(body, "<li>{what}: {}</li>", escape(&names));
+    }
+    body.push_str("</ul>\n");
 }
 
 fn proof(body: &mut String, report: &Report) {

@@ -2,6 +2,7 @@
 
 mod html;
 
+use crate::packages::{Change, Installed};
 pub use crate::report::Format;
 use crate::report::markdown::{cell, fit};
 use crate::report::treemap::Node;
@@ -47,6 +48,8 @@ pub struct Report {
     pub normalized: Vec<String>,
     /// What a change of one source file costs, before and after.
     pub rebuild: Option<Rebuild>,
+    /// Packages that the result has no longer, has newly, or has in another version; nothing where nothing was built.
+    pub packages: Option<Change>,
     /// Whether the files were written.
     pub written: bool,
     /// Bytes by path, before and after, where somebody wants to see them.
@@ -236,6 +239,12 @@ fn text(report: &Report, paint: Paint) -> String {
             let _ = writeln!(out, "  {title}: {note}");
         }
     }
+    if let Some(packages) = report.packages.as_ref().filter(|change| !change.is_empty()) {
+        let _ = writeln!(out, "\n{}", paint.bold(format!("packages: {} before, {} now", packages.before, packages.after)));
+        for (what, names) in package_lines(packages, SHOWN_PACKAGES) {
+            let _ = writeln!(out, "  {what}: {names}");
+        }
+    }
     let _ = writeln!(out);
     if !report.flaky.is_empty() {
         let _ =
@@ -341,6 +350,31 @@ fn rebuilt(rebuild: &Rebuild) -> String {
     format!("a change of {} cost {} before, now {}", rebuild.changed, cost(&rebuild.original), cost(&rebuild.result))
 }
 
+/// Names of packages that a terminal shows; JSON has all of them.
+const SHOWN_PACKAGES: usize = 12;
+
+/// `no longer there: gcc-12 (60.2 MB), perl (9 MB), and 31 more`: what happened to packages, and at most `most` names each.
+fn package_lines(change: &Change, most: usize) -> Vec<(&'static str, String)> {
+    let sized = |one: &Installed| format!("{} ({})", one.name, size(one.bytes));
+    let versions = change.versions.iter().map(|one| format!("{} {} -> {}", one.name, one.before, one.after)).collect();
+    let lines: [(&str, Vec<String>); 3] = [
+        ("in another version", versions),
+        ("no longer there", change.gone.iter().map(sized).collect()),
+        ("new", change.new.iter().map(sized).collect()),
+    ];
+    let lines = lines.into_iter().filter(|(_, names)| !names.is_empty());
+    lines
+        .map(|(what, mut names)| {
+            let more = names.len().saturating_sub(most);
+            names.truncate(most);
+            if more > 0 {
+                names.push(format!("and {more} more"));
+            }
+            (what, names.join(", "))
+        })
+        .collect()
+}
+
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -418,6 +452,14 @@ fn markdown(report: &Report) -> String {
         for rung in dropped {
             let _ = writeln!(out, "- {}: {}", cell(&rung.title), cell(rung.reason.as_deref().unwrap_or_default()));
         }
+    }
+    if let Some(packages) = report.packages.as_ref().filter(|change| !change.is_empty()) {
+        let (before, after) = (packages.before, packages.after);
+        let _ = writeln!(out, "\n<details><summary>Packages: {before} before, {after} now</summary>\n");
+        for (what, names) in package_lines(packages, 200) {
+            let _ = writeln!(out, "- {what}: {}", cell(&names));
+        }
+        let _ = writeln!(out, "\n</details>");
     }
     if !report.diff.is_empty() {
         let fence = "`".repeat(longest_run(&report.diff, '`').max(2) + 1);
