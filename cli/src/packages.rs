@@ -137,7 +137,8 @@ mod tests {
             package("pip", "flask", "3.0", 4),
             package("pip", "click", "8", 1),
         ];
-        let after = [package("pip", "flask", "3.1", 4), package("pip", "click", "8", 1), package("dpkg", "tzdata", "1", 2)];
+        let after =
+            [package("pip", "flask", "3.1", 4), package("pip", "click", "8", 1), package("dpkg", "tzdata", "1", 2)];
         let change = between(&before, &after);
         assert_eq!((change.before, change.after), (4, 3));
         assert_eq!(change.gone.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["perl", "gcc"]);

@@ -240,7 +240,8 @@ fn text(report: &Report, paint: Paint) -> String {
         }
     }
     if let Some(packages) = report.packages.as_ref().filter(|change| !change.is_empty()) {
-        let _ = writeln!(out, "\n{}", paint.bold(format!("packages: {} before, {} now", packages.before, packages.after)));
+        let _ =
+            writeln!(out, "\n{}", paint.bold(format!("packages: {} before, {} now", packages.before, packages.after)));
         for (what, names) in package_lines(packages, SHOWN_PACKAGES) {
             let _ = writeln!(out, "  {what}: {names}");
         }
@@ -330,7 +331,8 @@ fn verdict(report: &Report) -> String {
     }
     if before == 0 {
         return format!(
-            "{kept} steps apply; --verify builds and proves them, --write puts them in place unproven ({time})"
+            "{}; --verify builds and proves them, --write puts them in place unproven ({time})",
+            if kept == 1 { "1 step applies".to_owned() } else { format!("{kept} steps apply") }
         );
     }
     if kept == 0 {
