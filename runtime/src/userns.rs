@@ -125,6 +125,12 @@ impl UsernsError {
                 "newuidmap and newgidmap must be setuid root, and /etc/subuid and /etc/subgid name this user"
                     .to_owned(),
             ),
+            Self::Kernel { errno: Errno::EPERM, .. } if geteuid().is_root() => Some(
+                "this is root without CAP_SYS_ADMIN, and user namespaces are refused: give the outer container the \
+                 capability (docker run --cap-add SYS_ADMIN) or a filter that lets namespaces through \
+                 (--security-opt seccomp=unconfined), and --security-opt systempaths=unconfined"
+                    .to_owned(),
+            ),
             Self::Kernel { errno: Errno::EPERM, .. } => Some(
                 "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone, \
                  kernel.apparmor_restrict_unprivileged_userns), or run as root"

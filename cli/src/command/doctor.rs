@@ -4,7 +4,9 @@ use crate::exit::Exit;
 use crate::terminal::{Paint, outln};
 use crate::{Global, place};
 use miette::Result;
-use plimsoll_runtime::snapshot::Snapshots;
+use plimsoll_runtime::exec::{self, Process, SetupStep};
+use plimsoll_runtime::snapshot::{CommitOptions, Snapshots};
+use plimsoll_runtime::store::Store;
 use plimsoll_runtime::userns;
 use std::path::Path;
 
@@ -43,10 +45,44 @@ fn explain_one_id() -> Vec<String> {
     lines
 }
 
+/// What was found, or why not and what to do about it.
+type Found = std::result::Result<String, (String, Option<String>)>;
+
 struct Check {
     name: &'static str,
-    result: std::result::Result<String, (String, Option<String>)>,
+    result: Found,
     needed: bool,
+}
+
+struct Tried {
+    mounted: Found,
+    started: Found,
+}
+
+fn not_tried() -> (String, Option<String>) {
+    ("not tried: see above".to_owned(), None)
+}
+
+/// A root filesystem of one empty layer, and a container in it up to where its program would start, which is not there.
+fn try_container(store: &Store) -> Tried {
+    let help = |text: &str| Some(text.to_owned());
+    let prepared = Snapshots::new(store).and_then(|snapshots| {
+        let below = snapshots.commit(snapshots.prepare(&[])?, &CommitOptions::default())?;
+        snapshots.prepare(&[below])
+    });
+    let active = match prepared {
+        Ok(active) => active,
+        Err(error) => {
+            let mounted = Err((error.to_string(), help("overlayfs needs kernel 5.11 for ordinary users")));
+            return Tried { mounted, started: Err(not_tried()) };
+        }
+    };
+    let started = match exec::run(&Process::new(active.root(), ["/nothing"])) {
+        Ok(outcome) => Err((format!("a program that is not there ended with {}", outcome.status.code()), None)),
+        Err(error) if error.step == SetupStep::Exec => Ok("one was set up and taken away".to_owned()),
+        Err(error) => Err((error.to_string(), error.help().map(str::to_owned))),
+    };
+    Tried { mounted: Ok("a root filesystem was mounted and taken away".to_owned()), started }
 }
 
 /// Runs the command.
@@ -64,12 +100,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
         needed: true,
     });
     let store = place::store(global);
-    let mounted = match &store {
-        Ok(store) if usable => Snapshots::new(store)
-            .and_then(|snapshots| snapshots.prepare(&[]).map(drop))
-            .map(|()| "an empty root filesystem was mounted and taken away".to_owned())
-            .map_err(|error| (error.to_string(), Some("overlayfs needs kernel 5.11 for ordinary users".to_owned()))),
-        _ => Err(("not tried: see above".to_owned(), None)),
+    let tried = match &store {
+        Ok(store) if usable => try_container(store),
+        _ => Tried { mounted: Err(not_tried()), started: Err(not_tried()) },
     };
     checks.push(Check {
         name: "store",
@@ -79,7 +112,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
             .map_err(|error| (error.to_string(), None)),
         needed: true,
     });
-    checks.push(Check { name: "overlayfs", result: mounted, needed: true });
+    checks.push(Check { name: "overlayfs", result: tried.mounted, needed: true });
+    checks.push(Check { name: "containers", result: tried.started, needed: true });
     checks.push(Check { name: "cgroups", result: cgroups(), needed: false });
     let one_id = matches!(userns::current(), Some(userns::IdMap::Single { .. }));
     let notes = if one_id { explain_one_id() } else { Vec::new() };
