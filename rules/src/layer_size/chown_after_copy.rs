@@ -1,6 +1,7 @@
 //! `chown-after-copy`
 
-use crate::prelude::{Diagnostic, Fix, Fixable, Group, Model, Rule, Severity};
+use super::after_copy::{self, Change};
+use crate::prelude::{Diagnostic, Fixable, Group, Model, Rule, Severity};
 use plimsoll_analyzer::commands::Effect;
 
 crate::declare_rule! {
@@ -29,38 +30,20 @@ impl Rule for ChownAfterCopy {
         true
     }
     fn check(&self, model: &Model<'_>, found: &mut Vec<Diagnostic>) {
-        for run in model.runs().iter().filter(|run| !run.onbuild) {
-            for (command, effect) in run.effects() {
-                let Effect::ChangeOwner { owner, paths, recursive } = effect else { continue };
-                if !recursive {
-                    continue;
-                }
-                let copies = model
-                    .copies()
-                    .iter()
-                    .filter(|copy| copy.stage == run.stage && copy.index < run.index && !copy.onbuild);
-                let hit = |copy: &&plimsoll_analyzer::model::Copied<'_>| {
-                    paths.iter().any(|path| crate::context::lands_below(model, copy, run, path))
-                };
-                let hits: Vec<_> = copies.filter(hit).collect();
-                let Some(first) = hits.first() else { continue };
-                let bytes =
-                    hits.iter().filter_map(|copy| model.taken(copy)).flatten().map(|entry| entry.size).sum::<u64>();
-                let message = "every file of an earlier layer is stored a second time";
-                let mut diagnostic = Diagnostic::new(Self::META.id, command.words_range, message)
-                    .with_label(first.instruction.range, "copied here")
-                    .with_help("COPY --chown gives the files their owner as they come");
-                if bytes > 0 {
-                    diagnostic = diagnostic.with_bytes(bytes);
-                }
-                let word = owner.as_ref().filter(|word| word.known && !word.text.is_empty());
-                let edits = word.and_then(|word| {
-                    crate::context::moved_to_copy(model, run, command, &hits, paths, "chown", &word.text)
-                });
-                let fix = edits.and_then(|edits| Fix::risky("say it in COPY", edits));
-                found.push(diagnostic.with_fix(fix));
-            }
-        }
+        let change = Change {
+            rule: Self::META.id,
+            help: "COPY --chown gives the files their owner as they come",
+            flag: "chown",
+        };
+        after_copy::check(
+            &change,
+            model,
+            |effect| match effect {
+                Effect::ChangeOwner { owner, paths, recursive: true } => Some((owner.as_ref(), paths)),
+                _ => None,
+            },
+            found,
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bytes in the image that need not be there.
 
+mod after_copy;
 pub mod apk_cache_kept;
 pub mod apt_lists_kept;
 pub mod archive_copied;
