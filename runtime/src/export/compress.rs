@@ -53,8 +53,9 @@ pub fn recompress(
         let jobs = jobs;
         for _ in 0..workers {
             scope.spawn(|| {
+                let mut packer = Packer::new(compression, level);
                 while let Ok((block, answer)) = next() {
-                    let _ = answer.send(one_block(&block, compression, level));
+                    let _ = answer.send(packer.pack(&block));
                 }
             });
         }
@@ -92,22 +93,43 @@ pub fn recompress(
     })
 }
 
-fn one_block(block: &[u8], compression: Compression, level: Option<i32>) -> io::Result<Vec<u8>> {
-    let room = Vec::with_capacity(block.len() / 2 + 64);
-    match compression {
-        Compression::None => Ok(block.to_vec()),
-        Compression::Gzip => {
-            let level = u32::try_from(level.unwrap_or(6)).unwrap_or(6).min(9);
-            let mut encoder = flate2::GzBuilder::new().write(room, flate2::Compression::new(level));
-            encoder.write_all(block)?;
-            encoder.finish()
+/// What one thread compresses blocks with.
+enum Packer {
+    Plain,
+    /// A block is whole in memory, which is all that this library needs and why it is faster than zlib.
+    Gzip(libdeflater::Compressor),
+    Zstd(i32),
+}
+
+impl Packer {
+    fn new(compression: Compression, level: Option<i32>) -> Self {
+        match compression {
+            Compression::None => Self::Plain,
+            Compression::Gzip => {
+                let level = libdeflater::CompressionLvl::new(level.unwrap_or(6).clamp(0, 9));
+                Self::Gzip(libdeflater::Compressor::new(level.unwrap_or_default()))
+            }
+            Compression::Zstd => Self::Zstd(level.unwrap_or(3).clamp(1, 19)),
         }
-        Compression::Zstd => {
-            let mut encoder = zstd::Encoder::new(room, level.unwrap_or(3).clamp(1, 19))?;
-            encoder.set_pledged_src_size(Some(block.len() as u64))?;
-            encoder.include_checksum(true)?;
-            encoder.write_all(block)?;
-            encoder.finish()
+    }
+
+    fn pack(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Plain => Ok(block.to_vec()),
+            Self::Gzip(compressor) => {
+                let mut packed = vec![0; compressor.gzip_compress_bound(block.len())];
+                let length = compressor.gzip_compress(block, &mut packed).map_err(io::Error::other)?;
+                packed.truncate(length);
+                Ok(packed)
+            }
+            Self::Zstd(level) => {
+                let room = Vec::with_capacity(block.len() / 2 + 64);
+                let mut encoder = zstd::Encoder::new(room, *level)?;
+                encoder.set_pledged_src_size(Some(block.len() as u64))?;
+                encoder.include_checksum(true)?;
+                encoder.write_all(block)?;
+                encoder.finish()
+            }
         }
     }
 }
