@@ -5,7 +5,7 @@
 
 use crate::apply::Level;
 use crate::files::Files;
-use crate::moves::{self, BaseFacts, ConfigChange, Input, Move};
+use crate::moves::{self, BaseFacts, ConfigChange, Input, Made, Move};
 use plimsoll_analyzer::context::Listing;
 
 /// Which moves are tried.
@@ -93,6 +93,7 @@ pub enum Outcome {
 pub struct Ladder<'a> {
     surroundings: Surroundings<'a>,
     base: &'a dyn Fn(&str) -> Option<BaseFacts>,
+    made: &'a dyn Fn(usize) -> Option<Vec<Made>>,
     options: Options,
     files: Files,
     may_change: Vec<String>,
@@ -109,6 +110,7 @@ impl<'a> Ladder<'a> {
         Self {
             surroundings,
             base: &|_| None,
+            made: &|_| None,
             options,
             files,
             may_change: Vec::new(),
@@ -123,6 +125,13 @@ impl<'a> Ladder<'a> {
     #[must_use]
     pub fn knowing(mut self, base: &'a dyn Fn(&str) -> Option<BaseFacts>) -> Self {
         self.base = base;
+        self
+    }
+
+    /// The same, knowing the layers of the files that are accepted so far, by the place of the instruction.
+    #[must_use]
+    pub fn knowing_layers(mut self, made: &'a dyn Fn(usize) -> Option<Vec<Made>>) -> Self {
+        self.made = made;
         self
     }
 
@@ -161,7 +170,7 @@ impl<'a> Ladder<'a> {
         let Surroundings { listing, read, available } = self.surroundings;
         let not_applicable = |reason: String| Outcome::NotApplicable { reason };
         let made = step
-            .apply(&Input { files: &self.files, listing, read, available, base: self.base })
+            .apply(&Input { files: &self.files, listing, read, available, base: self.base, made: self.made })
             .map_err(|reason| not_applicable(reason.to_string()))?;
         if made.files == self.files {
             return Err(not_applicable("nothing to do".to_owned()));

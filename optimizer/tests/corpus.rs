@@ -124,8 +124,14 @@ fn moves_keep_files_parsing_and_are_done_once() {
         let before = plimsoll_parser::parse(&text).errors.len();
         let mut current = Files::new(text);
         for step in moves::ALL {
-            let input =
-                Input { files: &current, listing: &listing, read: &read, available: &|_| true, base: &|_| None };
+            let input = Input {
+                files: &current,
+                listing: &listing,
+                read: &read,
+                available: &|_| true,
+                base: &|_| None,
+                made: &|_| None,
+            };
             let Ok(made) = step.apply(&input) else { continue };
             if made.files == current {
                 continue;

@@ -1,13 +1,16 @@
 //! Every case under `fixtures/fix` climbed to the top, every step taken: what is written is what an engineer reviewed.
 //!
 //! A case is a folder: its files are the context, or those of the program of that name under `fixtures/apps` when it has no
-//! Dockerfile; `context` names more files (a path and its bytes a line), `images` the base images that can be had. What the ladder makes lies beside it: `Dockerfile.expected`, `dockerignore.expected` and `ladder.expected`.
+//! Dockerfile; `context` names more files (a path and its bytes a line), `images` the base images that can be had, and
+//! `layers` what instructions wrote: a line `> TEXT` is part of an instruction, the lines below it are paths with a mark
+//! (`+` a new folder, `=` a file, `~` a symbolic link, `-` removed) and an owner where it is not root. What the ladder makes lies beside it: `Dockerfile.expected`, `dockerignore.expected` and `ladder.expected`.
 //! `PLIMSOLL_BLESS=1` writes these anew.
 
 use plimsoll_analyzer::context::{Entry, Listing};
 use plimsoll_optimizer::ladder::{Ladder, Options, Outcome, Surroundings};
-use plimsoll_optimizer::moves::{self, BaseFacts, Input};
+use plimsoll_optimizer::moves::{self, BaseFacts, Input, Made, MadeKind};
 use plimsoll_optimizer::{Files, Level};
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +28,8 @@ fn walk(root: &Path, below: &str, entries: &mut Vec<Entry>) {
         if matches!(name.as_str(), ".git" | "venv" | "__pycache__") {
             continue;
         }
-        if below.is_empty() && (name.ends_with(".expected") || name == "images" || name == "context") {
+        if below.is_empty() && (name.ends_with(".expected") || matches!(name.as_str(), "images" | "context" | "layers"))
+        {
             continue;
         }
         let path = if below.is_empty() { name } else { format!("{below}/{name}") };
@@ -64,18 +68,30 @@ fn climb(context: &Path, more: &str, images: &str, level: Level) -> Climbed {
         (image == "beakerx-base:latest")
             .then(|| BaseFacts { env: vec![env("NB_USER", "beakerx")], ..BaseFacts::default() })
     };
-    let mut ladder = Ladder::new(files, surroundings, Options { level, ..Options::default() }).knowing(&base);
+    let layers = read("layers").unwrap_or_default();
+    let current = RefCell::new(files.dockerfile.clone());
+    let made = |index: usize| made(&layers, &current.borrow(), index);
+    let ladder = Ladder::new(files, surroundings, Options { level, ..Options::default() });
+    let mut ladder = ladder.knowing(&base).knowing_layers(&made);
     let mut notes = Vec::new();
     while let Some(rung) = ladder.next() {
         notes.push((rung.name, rung.notes.clone()));
         // A move done twice is done once.
-        let input = Input { files: &rung.files, listing: &listing, read: &read, available: &available, base: &base };
+        let input = Input {
+            files: &rung.files,
+            listing: &listing,
+            read: &read,
+            available: &available,
+            base: &base,
+            made: &|_| None,
+        };
         let again = moves::find(rung.name).expect("a move").apply(&input);
         if let Ok(step) = again {
             assert_eq!(step.files, rung.files, "{} is not at its fixed point", rung.name);
         }
         assert!(plimsoll_parser::parse(&rung.files.dockerfile).errors.is_empty(), "{} breaks the file", rung.name);
         ladder.accept(0);
+        current.replace(rung.files.dockerfile.clone());
     }
     let mut account = String::new();
     for tried in ladder.tried() {
@@ -90,6 +106,37 @@ fn climb(context: &Path, more: &str, images: &str, level: Level) -> Climbed {
         }
     }
     Climbed { files: ladder.files().clone(), account }
+}
+
+/// What `layers` says of the instruction at this place: all sections of which it holds the text.
+fn made(layers: &str, dockerfile: &str, index: usize) -> Option<Vec<Made>> {
+    let file = plimsoll_parser::parse(dockerfile);
+    let text = file.instructions.get(index)?.range.of(dockerfile);
+    let mut within = None;
+    let mut made: Option<Vec<Made>> = None;
+    for line in layers.lines().filter(|line| !line.is_empty()) {
+        if let Some(part) = line.strip_prefix("> ") {
+            within = text.contains(part).then_some(());
+            continue;
+        }
+        let mut words = line.split(' ');
+        let kind = match words.next() {
+            Some("+") => MadeKind::NewDir,
+            Some("=") => MadeKind::File,
+            Some("~") => MadeKind::Link,
+            Some("-") => MadeKind::Gone,
+            other => panic!("{other:?} is no mark"),
+        };
+        let path = words.next().expect("a path").to_owned();
+        let owner = words.next().map_or((0, 0), |owner| {
+            let (user, group) = owner.split_once(':').expect("user:group");
+            (user.parse().expect("a number"), group.parse().expect("a number"))
+        });
+        if within.is_some() {
+            made.get_or_insert_default().push(Made { path, kind, owner });
+        }
+    }
+    made
 }
 
 fn compare(file: &Path, text: &str) -> bool {

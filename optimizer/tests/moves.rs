@@ -17,7 +17,8 @@ fn apply(name: &str, dockerfile: &str, context: &[(&str, &str)]) -> Result<Step,
     let read = |path: &str| context.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
     let ignore = read(".dockerignore");
     let files = Files { dockerfile: dockerfile.to_owned(), dockerignore: ignore };
-    let input = Input { files: &files, listing: &listing, read: &read, available: &|_| true, base: &|_| None };
+    let input =
+        Input { files: &files, listing: &listing, read: &read, available: &|_| true, base: &|_| None, made: &|_| None };
     let found = moves::find(name).expect("a move of that name");
     found.apply(&input).map_err(|reason| reason.to_string())
 }
@@ -370,7 +371,13 @@ fn only_what_runs_wants_no_shell_and_two_stages() {
     ), "{text}");
     assert!(plimsoll_parser::parse(text).errors.is_empty());
     refuses("only-what-runs", &file("CMD python3 /app/a.py\n"), &[], "needs a shell");
-    refuses("only-what-runs", &file("RUN useradd app\nCMD [\"x\"]\n"), &[], "runs in the last stage");
+    refuses("only-what-runs", &file("RUN useradd -m app\nCMD [\"x\"]\n"), &[], "runs in the last stage");
+    refuses("only-what-runs", &good, &[("a.c", "int main(void) { return system(\"ls\"); }")], "starts other programs");
+    let accounts = file("RUN useradd app && mkdir -p /data && chown app /data\nRUN ldconfig\nUSER app\nCMD [\"x\"]\n");
+    let text = apply("only-what-runs", &accounts, &[]).expect("applies").files.dockerfile;
+    assert!(text.contains("RUN true\nRUN ldconfig\n"), "the first stage lists its libraries: {text}");
+    assert!(text.contains("COPY --from=build /etc/ld.so.cache /etc/ld.so.cache\nUSER app\n"), "{text}");
+    assert!(text.contains("/etc/timezone /data \\\n"), "folders that are made go on: {text}");
     refuses("only-what-runs", &good, &[("a.py", "import subprocess")], "starts other programs");
     refuses("only-what-runs", &good, &[("run", "#!/bin/sh\nexec x")], "shell script");
     refuses(

@@ -18,6 +18,8 @@ pub(crate) struct Distilled;
 
 /// What programs read that no package of theirs brings: certificates, time zones, a locale.
 const TREES: &str = "/etc/ssl /usr/share/zoneinfo /usr/lib/locale/C.utf8";
+/// Sources of programs that a first stage compiled.
+const COMPILED: &[&str] = &[".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".go", ".rs", ".java", ".kt"];
 /// The shape of the file system, and who is who in it.
 const PLACES: &str = "/usr /usr/bin /usr/sbin /usr/lib /usr/lib64 /bin /sbin /lib /lib64 /tmp /var /var/tmp /run /root /etc /etc/passwd \
                       /etc/group /etc/nsswitch.conf /etc/os-release /usr/lib/os-release /etc/localtime /etc/timezone";
@@ -56,7 +58,7 @@ impl Move for Distilled {
                 base.name()
             )));
         }
-        let names = installed(&sheet, from)?;
+        let (names, folders) = installed(&sheet, from)?;
         needs_no_shell(&sheet, from, input)?;
         Ok(Step {
             may_change: system_paths(),
@@ -69,7 +71,7 @@ impl Move for Distilled {
                 "the image has no shell: look into it with a debug container or from the first stages".to_owned(),
             ],
             ..Step::of(Files {
-                dockerfile: write(&sheet, from, &names),
+                dockerfile: write(&sheet, from, &names, &folders),
                 dockerignore: input.files.dockerignore.clone(),
             })
         })
@@ -77,9 +79,10 @@ impl Move for Distilled {
 }
 
 /// The packages of the last stage, when its RUNs do nothing but install them.
-fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Vec<String>, NotApplicable> {
+fn installed(sheet: &Sheet<'_>, from: usize) -> Result<(Vec<String>, Vec<String>), NotApplicable> {
     let dialects = dialects(&sheet.file.instructions);
     let mut names = Vec::new();
+    let mut folders = Vec::new();
     let mut taken = false;
     for (index, instruction) in sheet.instructions().skip(from + 1) {
         match &instruction.kind {
@@ -91,15 +94,22 @@ fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Vec<String>, NotApplicabl
             Kind::Onbuild(_) => {
                 return Err(NotApplicable::because("ONBUILD: what is built on this image is not known"));
             }
-            Kind::User(user) if user.chars().any(|c| !(c.is_ascii_digit() || c == ':')) && user.as_str() != "root" => {
-                return Err(NotApplicable::because(format!("the user {} is made by a command", user.as_str())));
-            }
             _ => continue,
         }
         let chain = Chain::of(instruction, dialects.get(index).copied().unwrap_or_default());
         let chain = chain
             .ok_or_else(|| NotApplicable::because("a RUN of the last stage is more than commands joined by &&"))?;
         for link in &chain.links {
+            if is_ldconfig(&chain) {
+                continue;
+            }
+            if let Some(more) = folders_of(link) {
+                folders.extend(more);
+                continue;
+            }
+            if is_account(link) {
+                continue;
+            }
             if !is_plain_apt(link) {
                 return Err(NotApplicable::because(format!("`{}` runs in the last stage", link.line())));
             }
@@ -118,22 +128,100 @@ fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Vec<String>, NotApplicabl
             }
         }
     }
-    if names.is_empty() {
-        return Err(NotApplicable::because("the last stage installs no package of the distribution"));
-    }
     if !taken {
         return Err(NotApplicable::because("the last stage takes nothing from a first one"));
     }
     names.sort();
     names.dedup();
-    Ok(names)
+    folders.sort();
+    folders.dedup();
+    Ok((names, folders))
+}
+
+/// The stage that the last one takes what was built from.
+fn libraries_of(sheet: &Sheet<'_>, from: usize) -> Option<String> {
+    sheet.instructions().skip(from + 1).find_map(|(_, other)| match &other.kind {
+        Kind::Copy(copy) => copy.from.as_ref().map(|name| name.as_str().to_owned()),
+        _ => None,
+    })
+}
+
+/// The last instruction of that stage, when the last stage calls ldconfig and that one does not.
+fn unlisted(sheet: &Sheet<'_>, from: usize) -> Option<usize> {
+    let calls = |index: usize| {
+        let run = sheet.instruction(index).is_some_and(|other| matches!(other.kind, Kind::Run(_)));
+        run && sheet.bare(index).split(|c: char| !c.is_alphanumeric()).any(|word| word == "ldconfig")
+    };
+    if !sheet.instructions().skip(from + 1).any(|(index, _)| calls(index)) {
+        return None;
+    }
+    let name = libraries_of(sheet, from)?;
+    let stages = sheet.stages();
+    let begins = stages.iter().copied().find(|stage| {
+        matches!(sheet.instruction(*stage).map(|other| &other.kind),
+            Some(Kind::From(other)) if other.name.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(&name)))
+    })?;
+    let ends = stages.into_iter().find(|stage| *stage > begins)?;
+    (!(begins..ends).any(calls)).then_some(ends - 1)
+}
+
+/// Words in lines of some 110 columns, the first of which begins at `column`.
+fn wrapped<'w>(words: impl Iterator<Item = &'w str>, mut column: usize) -> String {
+    let mut text = String::new();
+    for word in words {
+        if column + word.len() > 110 {
+            text.push_str(" \\\n       ");
+            column = 8;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+        column += word.len() + 1;
+    }
+    text
+}
+
+/// Whether a RUN only tells the loader of new libraries.
+fn is_ldconfig(chain: &Chain) -> bool {
+    matches!(chain.links.as_slice(), [link] if link.program() == "ldconfig" && link.args().is_empty())
+}
+
+/// Whether a command makes a user or group and nothing else: `/etc/passwd` and `/etc/group` go on as they are.
+fn is_account(link: &Link) -> bool {
+    let home = ["-m", "--create-home", "-d", "--home-dir", "-mr", "-rm"];
+    match link.program() {
+        "useradd" => !link.args().iter().any(|word| home.contains(&word.text.as_str())),
+        "groupadd" | "addgroup" => true,
+        "adduser" => link.has("--no-create-home") || link.has("-H"),
+        _ => false,
+    }
+}
+
+/// The folders that a command makes, or gives an owner or mode, where that is all it does.
+fn folders_of(link: &Link) -> Option<Vec<String>> {
+    let plain: Vec<&str> =
+        link.args().iter().map(|word| word.text.as_str()).filter(|word| !word.starts_with('-')).collect();
+    let paths = match link.program() {
+        "mkdir" => plain.as_slice(),
+        "chown" | "chmod" => plain.get(1..)?,
+        _ => return None,
+    };
+    let options = link.args().iter().filter(|word| word.text.starts_with('-')).all(|word| word.text == "-p");
+    let own = paths.iter().all(|path| path.starts_with('/') && path.len() > 1 && !path.contains(' '));
+    // The folder of manual pages is for installing alone.
+    let paths: Vec<&str> = paths.iter().copied().filter(|path| !path.starts_with("/usr/share/man")).collect();
+    (options && own && link.is_known() && !link.decorated)
+        .then(|| paths.iter().map(|path| path.trim_end_matches('/').to_owned()).collect())
 }
 
 fn is_plain_apt(link: &Link) -> bool {
     let list =
         |text: &str| text.starts_with('-') || text.starts_with("/var/lib/apt/") || text.starts_with("/var/cache/apt");
     match link.program() {
-        "apt-get" | "apt" => matches!(link.verb(), "update" | "install" | "clean"),
+        "apt-get" | "apt" => {
+            matches!(link.verb(), "update" | "install" | "clean" | "upgrade" | "dist-upgrade" | "full-upgrade")
+        }
         "rm" => link.args().iter().all(|word| list(&word.text)),
         _ => false,
     }
@@ -166,31 +254,53 @@ fn needs_no_shell(sheet: &Sheet<'_>, from: usize, input: &Input<'_>) -> Result<(
     for entry in
         input.listing.kept(ignore.as_ref()).filter(|entry| entry.kind == EntryKind::File && entry.size < 1 << 20)
     {
-        let source = [".py", ".rb", ".js", ".sh", ".pl"].iter().any(|end| entry.path.ends_with(end))
+        let source = [".py", ".rb", ".js", ".sh", ".pl"].iter().chain(COMPILED).any(|end| entry.path.ends_with(end))
             || !entry.name().contains('.');
         let Some(text) = source.then(|| (input.read)(&entry.path)).flatten() else { continue };
         if Dialect::of_shebang(&text).is_some_and(Dialect::is_unix_shell) {
             return Err(NotApplicable::because(format!("{} is a shell script", entry.path)));
         }
-        let others =
-            ["subprocess", "os.system", "os.popen", "os.spawn", "pexpect", "child_process", "IO.popen", "Open3"];
+        let compiled = COMPILED.iter().any(|end| entry.path.ends_with(end));
+        let others: &[&str] = if compiled {
+            &[
+                " system(",
+                "popen(",
+                "execl(",
+                "execlp(",
+                "execv(",
+                "execvp(",
+                "execve(",
+                "posix_spawn",
+                "std::system(",
+                "\"os/exec\"",
+                "process::Command",
+                "ProcessBuilder",
+                "getRuntime().exec",
+            ]
+        } else {
+            &["subprocess", "os.system", "os.popen", "os.spawn", "pexpect", "child_process", "IO.popen", "Open3"]
+        };
         if let Some(how) = others.iter().find(|how| text.contains(**how)) {
-            return Err(NotApplicable::because(format!("{} starts other programs ({how})", entry.path)));
+            return Err(NotApplicable::because(format!("{} starts other programs ({})", entry.path, how.trim())));
         }
     }
     Ok(())
 }
 
-fn write(sheet: &Sheet<'_>, from: usize, names: &[String]) -> String {
+fn write(sheet: &Sheet<'_>, from: usize, names: &[String], folders: &[String]) -> String {
     let mut first = Draft::default();
     let mut last = Draft::default();
     let other = sheet.instructions().any(|(_, instruction)| {
         matches!(&instruction.kind, Kind::From(written) if written.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("runtime")))
     });
     let stage = if other { "distribution" } else { "runtime" };
+    let listed = unlisted(sheet, from);
     for (index, instruction) in sheet.instructions() {
         if index < from {
             first.push(sheet.lead(index)).push(&sheet.body(index));
+            if listed == Some(index) {
+                first.push("RUN ldconfig\n");
+            }
             continue;
         }
         let gap = if sheet.lead(index).contains('\n') { "\n" } else { "" };
@@ -203,6 +313,11 @@ fn write(sheet: &Sheet<'_>, from: usize, names: &[String]) -> String {
                 last.push(&format!("FROM scratch{name}\n"));
                 last.push(&format!("COPY --from={stage} /{stage} /\n"));
                 last.push("ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+            }
+            Kind::Run(_) if Chain::of(instruction, Dialect::Posix).is_some_and(|chain| is_ldconfig(&chain)) => {
+                // The stage that the libraries come from has the loader's list of them.
+                let of = libraries_of(sheet, from).unwrap_or_else(|| stage.to_owned());
+                last.push(sheet.lead(index)).push(&format!("COPY --from={of} /etc/ld.so.cache /etc/ld.so.cache\n"));
             }
             Kind::Run(_) => drop(first.push(gap).push(&sheet.body(index))),
             Kind::Arg(_) | Kind::Shell(_) => {
@@ -220,19 +335,22 @@ fn write(sheet: &Sheet<'_>, from: usize, names: &[String]) -> String {
             _ => drop(last.push(sheet.lead(index)).push(&sheet.body(index))),
         }
     }
-    let names = names.join(" ");
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "libstdc++6").collect();
+    let names = wrapped(std::iter::once("libstdc++6").chain(names), "--no-replaces --no-enhances".len() + 8);
+    let mut places: Vec<&str> = PLACES.split_ascii_whitespace().collect();
+    places.extend(folders.iter().map(String::as_str));
     first.push(&format!(
         "# The files of these packages and of all that they depend on, without documentation: everything that the\n\
          # image holds of the distribution. No shell and no package manager is among them.\n\
          RUN mkdir /{stage} \\\n\
          \x20   && apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks \\\n\
-         \x20       --no-replaces --no-enhances libstdc++6 {names} > /tmp/packages \\\n\
+         \x20       --no-replaces --no-enhances {names} > /tmp/packages \\\n\
          \x20   && grep '^[a-z]' /tmp/packages | sort -u | grep -vx -e dpkg -e tar | xargs dpkg -L > /tmp/files \\\n\
          \x20   && grep -v -e '^/usr/share/\\(doc\\|info\\|lintian\\|man\\)/' -e /gconv /tmp/files | sort -u > /tmp/kept \\\n\
          \x20   && tar --create --ignore-failed-read --directory / {TREES} --no-recursion \\\n\
          \x20       {} \\\n\
          \x20       --files-from /tmp/kept | tar --extract --directory /{stage}\n",
-        PLACES.split_ascii_whitespace().collect::<Vec<_>>().chunks(9).map(|row| row.join(" ")).collect::<Vec<_>>().join(" \\\n        "),
+        places.chunks(9).map(|row| row.join(" ")).collect::<Vec<_>>().join(" \\\n        "),
     ));
     let mut text = first;
     text.blank().push(last.finish().trim_start_matches('\n')).push(sheet.tail());

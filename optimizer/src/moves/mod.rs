@@ -8,6 +8,7 @@ mod context;
 mod development;
 mod distilled;
 mod health;
+mod libraries;
 mod order;
 mod packages;
 mod sources;
@@ -32,6 +33,34 @@ pub struct Input<'a> {
     pub available: &'a dyn Fn(&str) -> bool,
     /// What an image brings along, where its config was looked at.
     pub base: &'a dyn Fn(&str) -> Option<BaseFacts>,
+    /// What the layer of an instruction holds, by its place in the file, where the file as it is was built.
+    pub made: &'a dyn Fn(usize) -> Option<Vec<Made>>,
+}
+
+/// One entry of a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Absolute.
+    pub path: String,
+    /// What became of it.
+    pub kind: MadeKind,
+    /// User and group.
+    pub owner: (u32, u32),
+}
+
+/// What a layer did to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeKind {
+    /// A file was written.
+    File,
+    /// A symbolic link was written.
+    Link,
+    /// A directory that was not there before.
+    NewDir,
+    /// A directory that was there before.
+    Dir,
+    /// It was removed.
+    Gone,
 }
 
 /// What the config of a base image says.
@@ -144,6 +173,7 @@ pub static ALL: &[&dyn Move] = &[
     &two_stage::PHP,
     &two_stage::GoBinary,
     &two_stage::JAVA,
+    &two_stage::MADE,
     &two_stage::COMPILED,
     &sources::SourcesBehind,
     &distilled::Distilled,

@@ -1,5 +1,6 @@
 //! Which Debian packages a program needs while it is built and not while it runs.
 
+use super::libraries::BOOKWORM;
 use crate::chain::{Chain, Link, dialects};
 use plimsoll_parser::Edit;
 
@@ -73,54 +74,6 @@ const TOOLS: &[&str] = &[
     "npm",
 ];
 
-/// Header packages and the libraries beside them, as Debian 12 names both.
-const LIBRARIES: &[(&str, &[&str])] = &[
-    ("default-libmysqlclient-dev", &["libmariadb3"]),
-    ("libmariadb-dev", &["libmariadb3"]),
-    ("libpq-dev", &["libpq5"]),
-    ("libffi-dev", &["libffi8"]),
-    ("libxml2-dev", &["libxml2"]),
-    ("libxslt1-dev", &["libxslt1.1"]),
-    ("libxslt-dev", &["libxslt1.1"]),
-    ("zlib1g-dev", &["zlib1g"]),
-    ("libz-dev", &["zlib1g"]),
-    ("libjpeg-dev", &["libjpeg62-turbo"]),
-    ("libjpeg62-turbo-dev", &["libjpeg62-turbo"]),
-    ("libpng-dev", &["libpng16-16"]),
-    ("libfreetype6-dev", &["libfreetype6"]),
-    ("libfreetype-dev", &["libfreetype6"]),
-    ("libtiff-dev", &["libtiff6"]),
-    ("libwebp-dev", &["libwebp7", "libwebpmux3", "libwebpdemux2"]),
-    ("liblcms2-dev", &["liblcms2-2"]),
-    ("libopenjp2-7-dev", &["libopenjp2-7"]),
-    ("libssl-dev", &["libssl3"]),
-    ("libsqlite3-dev", &["libsqlite3-0"]),
-    ("libyaml-dev", &["libyaml-0-2"]),
-    ("libcurl4-openssl-dev", &["libcurl4"]),
-    ("libgmp-dev", &["libgmp10"]),
-    ("libreadline-dev", &["libreadline8"]),
-    ("libncurses-dev", &["libncursesw6"]),
-    ("libncurses5-dev", &["libncursesw6"]),
-    ("libldap2-dev", &["libldap-2.5-0"]),
-    ("libsasl2-dev", &["libsasl2-2"]),
-    ("libbz2-dev", &["libbz2-1.0"]),
-    ("liblzma-dev", &["liblzma5"]),
-    ("libzmq3-dev", &["libzmq5"]),
-    ("libevent-dev", &["libevent-2.1-7"]),
-    ("libedit-dev", &["libedit2"]),
-    ("libicu-dev", &["libicu72"]),
-    ("libonig-dev", &["libonig5"]),
-    ("libzip-dev", &["libzip4"]),
-    ("libsnappy-dev", &["libsnappy1v5"]),
-    ("librdkafka-dev", &["librdkafka1"]),
-    ("libmemcached-dev", &["libmemcached11"]),
-    ("unixodbc-dev", &["libodbc2", "libodbcinst2"]),
-    ("libgeos-dev", &["libgeos-c1v5"]),
-    ("libproj-dev", &["libproj25"]),
-    ("libsodium-dev", &["libsodium23"]),
-    ("uuid-dev", &["libuuid1"]),
-];
-
 /// Development kits and what runs what they made, whatever the release.
 const KITS: &[(&str, &[&str])] = &[
     ("default-jdk", &["default-jre-headless"]),
@@ -156,7 +109,7 @@ pub(crate) fn runtime_of(package: &str, release: Option<&str>) -> Runtime {
     if let Some((_, run_times)) = KITS.iter().find(|(kit, _)| *kit == name) {
         return Runtime::Libraries(run_times);
     }
-    match LIBRARIES.iter().find(|(dev, _)| *dev == name) {
+    match BOOKWORM.binary_search_by_key(&name, |(dev, _)| *dev).ok().and_then(|at| BOOKWORM.get(at)) {
         // The libraries' names hold versions that are those of one release.
         Some((_, libraries)) if release == Some("bookworm") => Runtime::Libraries(libraries),
         _ => Runtime::Same,

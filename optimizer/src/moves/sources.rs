@@ -105,7 +105,8 @@ fn compiles_and_runs(sheet: &Sheet<'_>, from: usize) -> Result<(), NotApplicable
             compiles |= chain.iter().flat_map(|chain| &chain.links).any(|link| COMPILERS.contains(&link.program()));
             continue;
         }
-        let harmless = ["apt-get", "apt", "rm", "mkdir", "useradd", "groupadd", "adduser", "addgroup", "cd"];
+        let harmless =
+            ["apt-get", "apt", "rm", "ldconfig", "mkdir", "useradd", "groupadd", "adduser", "addgroup", "cd"];
         let known = chain.is_some_and(|chain| chain.links.iter().all(|link| harmless.contains(&link.program())));
         if !known {
             let text = sheet.bare(index);

@@ -247,11 +247,19 @@ pub(super) struct Ended {
 impl Running<'_> {
     /// Asks one question, as the image's user where it is a command.
     pub(super) fn ask(&mut self, probe: &Probe, timeout: Duration) -> Result<Answer, ProbeError> {
-        match probe {
+        let answer = match probe {
             Probe::Exec { args, .. } => {
                 probe::run_inside(&self.container, self.member.inside(&self.root, args.clone())?, timeout)
             }
             _ => probe::ask(&mut self.container, probe, timeout),
+        };
+        // Whoever ended has no namespace to be asked in: that is an answer too.
+        match answer {
+            Err(error) => match self.container.wait_timeout(Duration::ZERO)? {
+                Some(_) => Ok(Answer::Failed { reason: "the program has ended".to_owned() }),
+                None => Err(error),
+            },
+            answer => answer,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Climbing the ladder: each step built, measured, proven, and kept or dropped.
 
+use super::made::Layers;
 use super::noise::Noise;
 use super::{Job, rebuild};
 use crate::builder::Builder;
@@ -53,7 +54,7 @@ pub(super) fn proven(job: &Job<'_>, id_map: &str) -> Result<Report> {
         normalized: BTreeSet::new(),
     };
     let (files, digest) = if job.args.candidate.is_empty() {
-        climber.climb(&listing, started)?
+        climber.climb(&listing, &before, started)?
     } else {
         climber.candidates(&job.args.candidate)?
     };
@@ -99,14 +100,17 @@ struct Climber<'a> {
 
 impl Climber<'_> {
     /// All moves in order. Gives the files that were reached and the digest of their image.
-    fn climb(&mut self, listing: &Listing, started: Instant) -> Result<(Files, Option<String>)> {
+    fn climb(&mut self, listing: &Listing, before: &Built, started: Instant) -> Result<(Files, Option<String>)> {
         let context = self.job.context;
         let read = |path: &str| read_small(context, listing, path);
         let store_has = self.builder.available();
         let available = |image: &str| store_has(image);
         let surroundings = Surroundings { listing, read: &read, available: &available };
         let base = self.builder.base_facts();
-        let mut ladder = Ladder::new(self.job.original.clone(), surroundings, self.job.options()?).knowing(&base);
+        let layers = Layers::of(self.builder.store(), &self.job.original.dockerfile, before);
+        let made = |index: usize| layers.made(index);
+        let ladder = Ladder::new(self.job.original.clone(), surroundings, self.job.options()?);
+        let mut ladder = ladder.knowing(&base).knowing_layers(&made);
         let target = self.job.args.target_size.or(self.job.config.optimize.target_size);
         let mut digest = None;
         while let Some(step) = ladder.next() {
@@ -154,6 +158,7 @@ impl Climber<'_> {
                 continue;
             }
             ladder.accept(size);
+            layers.move_on(&step.files.dockerfile, &built);
             self.size = size;
             self.steps = rebuild::made(&built);
             digest = made.digest.clone();

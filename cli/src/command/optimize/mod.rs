@@ -1,6 +1,7 @@
 //! `plimsoll optimize`: the main job. Rewrites, builds both, runs both, shows the ladder.
 
 mod climb;
+mod made;
 mod noise;
 mod rebuild;
 

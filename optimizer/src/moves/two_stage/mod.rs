@@ -7,6 +7,7 @@ mod apt;
 mod compiled;
 mod go;
 mod java;
+mod made;
 mod node;
 mod php;
 mod python;
@@ -26,7 +27,7 @@ use crate::place::{Place, places};
 use crate::sheet::{Draft, Sheet};
 use plimsoll_parser::syntax::{Command, Copy, Instruction, Kind};
 use plimsoll_parser::{Edit, TextRange};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an ecosystem's commands do.
 pub(super) enum Does {
@@ -40,6 +41,8 @@ pub(super) enum Does {
 
 /// What is known around a command.
 pub(super) struct Around<'a> {
+    /// The place of the instruction in the file.
+    pub(super) index: usize,
     pub(super) base: &'a BaseImage,
     pub(super) place: &'a Place,
     pub(super) input: &'a Input<'a>,
@@ -55,10 +58,44 @@ pub(super) struct Prelude {
     pub(super) config: Vec<ConfigChange>,
 }
 
+/// What the layers of the built file say, where an ecosystem goes by them.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) products: BTreeSet<String>,
+    /// Owners other than root, by product.
+    pub(super) owners: BTreeMap<String, String>,
+    /// What was removed again.
+    pub(super) gone: Vec<String>,
+    /// Globs of what stays behind outside of the distribution's own folders.
+    pub(super) behind: BTreeSet<String>,
+    /// Whether shared libraries are among the products that the loader has to be told of.
+    pub(super) ldconfig: bool,
+    /// COPYs of what only compilers read.
+    pub(super) sources: BTreeSet<usize>,
+}
+
 /// One installer of packages.
 pub(super) trait Ecosystem: Sync {
     /// What a command does.
     fn does(&self, link: &Link, around: &Around<'_>) -> Result<Does, NotApplicable>;
+    /// What a RUN does that is more than commands joined by `&&`; nothing where that is not its own.
+    fn text(&self, _index: usize, _text: &str, _around: &Around<'_>) -> Result<Option<Does>, NotApplicable> {
+        Ok(None)
+    }
+    /// What was installed, where it is not the commands that say so.
+    fn found(
+        &self,
+        _sheet: &Sheet<'_>,
+        _places: &[Place],
+        _input: &Input<'_>,
+        _base: &BaseImage,
+    ) -> Result<Option<Found>, NotApplicable> {
+        Ok(None)
+    }
+    /// Whether it says whose the products are.
+    fn knows_owners(&self) -> bool {
+        false
+    }
     /// What both stages need.
     fn prelude(&self, products: &BTreeSet<String>, around: &Around<'_>) -> Prelude;
     /// The package to install where the one that brought the program along is left behind.
@@ -150,6 +187,15 @@ pub(crate) static COMPILED: Installed = Installed {
     ecosystem: &compiled::Compiler,
 };
 
+pub(crate) static MADE: Installed = Installed {
+    name: "two-stage-products",
+    title: "multi-stage: compiler left behind",
+    explain: "Compilers, headers and sources stay in a first stage; the last one takes what the layers of the image as it \
+              was built show that they wrote, and stands on a small image of the same distribution. Relies on every \
+              library that the program loads being in the last stage.",
+    ecosystem: &made::Products,
+};
+
 pub(crate) static JAVA: Installed = Installed {
     name: "two-stage-java",
     title: "multi-stage: classes on a run time",
@@ -237,16 +283,18 @@ fn split(
                 does.push(Does::Serves);
                 continue;
             }
-            let what = ecosystem.does(link, &Around { base, place: &place, input })?;
+            let what = ecosystem.does(link, &Around { index, base, place: &place, input })?;
             if !matches!(what, Does::Other) {
                 if ecosystem.keeps_sources() {
                     // All of the image is no workshop: a command that runs at / may serve anything.
                     workshops.extend(place.workdir.clone().filter(|path| path != "/"));
                 }
-                behind.extend(ecosystem.behind(link, &Around { base, place: &place, input }));
+                behind.extend(ecosystem.behind(link, &Around { index, base, place: &place, input }));
             }
             if let Does::Installs(paths) = &what {
-                if place.user.as_deref().is_some_and(|user| !matches!(user, "root" | "0" | "root:root" | "0:0")) {
+                if !ecosystem.knows_owners()
+                    && place.user.as_deref().is_some_and(|user| !matches!(user, "root" | "0" | "root:root" | "0:0"))
+                {
                     return Err(NotApplicable::because("packages are installed as another user than root"));
                 }
                 products.extend(paths.iter().cloned());
@@ -254,6 +302,14 @@ fn split(
                 last_install = Some(index);
             }
             does.push(what);
+        }
+        if chain.is_none() && matches!(instruction.kind, Kind::Run(_)) {
+            let around = Around { index, base, place: &place, input };
+            if let Some(what) = ecosystem.text(index, &sheet.bare(index), &around)? {
+                first_install.get_or_insert(index);
+                last_install = Some(index);
+                does.push(what);
+            }
         }
         // What an installer's cache is emptied by goes where the installer goes.
         if does.iter().any(|what| matches!(what, Does::Installs(_))) {
@@ -282,6 +338,15 @@ fn split(
     let (Some(first), Some(last)) = (first_install, last_install) else {
         return Err(NotApplicable::because("nothing here installs packages that a second stage could take"));
     };
+    let found = ecosystem.found(sheet, &places, input, base)?;
+    let Found { owners, gone, ldconfig, sources, .. } = match found {
+        Some(found) => {
+            products.clone_from(&found.products);
+            behind.extend(found.behind.iter().cloned());
+            found
+        }
+        None => Found::default(),
+    };
     // What lies in another product comes with it.
     let all = products.clone();
     products.retain(|path| {
@@ -304,7 +369,7 @@ fn split(
         ));
     }
     let place = places.get(last).cloned().unwrap_or_default();
-    let prelude = ecosystem.prelude(&products, &Around { base, place: &place, input });
+    let prelude = ecosystem.prelude(&products, &Around { index: last, base, place: &place, input });
 
     let mut build = Draft::default();
     let mut draft = Draft::default();
@@ -320,7 +385,11 @@ fn split(
             text.push_str(&format!("# {}\n", ecosystem.comment()));
         }
         for path in &products {
-            text.push_str(&format!("COPY --from={build_name} {path} {path}\n"));
+            let owner = owners.get(path).map(|owner| format!(" --chown={owner}")).unwrap_or_default();
+            text.push_str(&format!("COPY --from={build_name}{owner} {path} {path}\n"));
+        }
+        if ldconfig {
+            text.push_str("RUN ldconfig\n");
         }
         text.push_str(&prelude.last);
         text
@@ -356,6 +425,7 @@ fn split(
             &apt,
             ecosystem,
             base,
+            (&sources, &gone),
         )?;
         let lead = sheet.lead(index);
         let gap = if lead.contains('\n') { "\n" } else { "" };
@@ -445,12 +515,16 @@ fn part_of(
     apt: &Apt,
     ecosystem: &dyn Ecosystem,
     base: &BaseImage,
+    (sources, gone): (&BTreeSet<usize>, &[String]),
 ) -> Result<Part, NotApplicable> {
     let before = index < last;
     Ok(match &instruction.kind {
         Kind::Run(_) => match chain {
             Some(chain) if before && ecosystem.only_last(chain) => Part::Last,
             Some(chain) => run_part(sheet, index, chain, does, last, apt, base)?,
+            None if does.iter().any(|what| matches!(what, Does::Installs(_))) => {
+                Part::Split { build: Some(sheet.body(index)), last: None, fetches: true }
+            }
             None => {
                 let text = sheet.bare(index);
                 if let Some(word) = suspicious(&text, base) {
@@ -461,12 +535,17 @@ fn part_of(
                 if before { Part::Both } else { Part::Last }
             }
         },
+        Kind::Workdir(_) if before && left_again(sheet, places, index, gone) => {
+            Part::Split { build: Some(sheet.body(index)), last: None, fetches: false }
+        }
         Kind::Workdir(_) | Kind::Shell(_) if before => Part::Both,
         Kind::Copy(copy) | Kind::Add(copy) if before => {
             if copy.from.is_some() {
                 return Err(NotApplicable::because("files of another image are copied before packages are installed"));
             }
-            if copied_again(sheet, places, index, last)
+            if sources.contains(&index)
+                || copied_into(sheet, places, index, gone)
+                || copied_again(sheet, places, index, last)
                 || comes_along(sheet, places, index, products)
                 || comes_along(sheet, places, index, workshops)
             {
@@ -521,10 +600,15 @@ fn run_part(
             return Err(NotApplicable::because(format!("{tool} is used for more than installing packages")));
         }
     }
+    let before_last = index < last;
     let changed = some_gone || !edits.is_empty();
+    // What the author says of packages that mostly stay behind is said where they are.
+    let named = chain.links.iter().map(|link| super::unneeded::packages(link).len()).sum::<usize>();
+    let left = apt.edits.iter().filter(|(at, _)| *at == index).count();
+    let of_build = left * 2 > named && before_last;
     let last_text = match remaining {
         None => None,
-        Some(_) if installs => Some(sheet.bare_edited(index, &edits)),
+        Some(_) if installs || of_build => Some(sheet.bare_edited(index, &edits)),
         Some(_) => Some(sheet.edited(index, &edits)),
     };
     if index > last {
@@ -534,8 +618,36 @@ fn run_part(
     if !changed {
         return Ok(Part::Both);
     }
-    let build = if serves || last_text.is_none() { sheet.body(index) } else { sheet.bare(index) };
+    let build = if serves || of_build || last_text.is_none() { sheet.body(index) } else { sheet.bare(index) };
     Ok(Part::Split { build: Some(build), last: last_text, fetches: installs })
+}
+
+/// Whether a WORKDIR makes a directory that was removed again, after another one was gone to.
+fn left_again(sheet: &Sheet<'_>, places: &[Place], index: usize, gone: &[String]) -> bool {
+    let Some(here) = places.get(index + 1).and_then(|place| place.workdir.as_deref()) else { return false };
+    let later = sheet
+        .instructions()
+        .skip(index + 1)
+        .any(|(_, later)| matches!(&later.kind, Kind::Workdir(path) if path.starts_with('/')));
+    later && gone.iter().any(|gone| here == gone || here.starts_with(&format!("{gone}/")))
+}
+
+/// Whether everything that a COPY brings was removed again.
+fn copied_into(sheet: &Sheet<'_>, places: &[Place], index: usize, gone: &[String]) -> bool {
+    let to = || {
+        let copy = from_context(sheet.instruction(index)?)?;
+        let place = places.get(index)?;
+        let to = place.absolute(&place.expand(&copy.destination, sheet.file.escape)?)?;
+        let file = copy.sources.first().filter(|_| copy.sources.len() == 1);
+        let name = file.and_then(|source| source.trim_end_matches('/').rsplit('/').next()).map(str::to_owned);
+        Some((name.map(|name| format!("{}/{name}", to.trim_end_matches('/'))), to))
+    };
+    to().is_some_and(|(inside, to)| {
+        let covers = |path: &str| {
+            gone.iter().any(|gone| path == gone || path.starts_with(&format!("{}/", gone.trim_end_matches('/'))))
+        };
+        covers(&to) || inside.is_some_and(|path| covers(&path))
+    })
 }
 
 /// Whether what a COPY of the first stage brings is in a product.
