@@ -222,6 +222,17 @@ impl<'a> Prover<'a> {
                 let seen = behaviour::compare_behaviour(&original.first, Some(&original.second), &observation);
                 comparison.behaviour = seen.differences;
                 comparison.agreed = seen.agreed;
+                // A shell that passed no signal on had to be killed; a program of its own need not be.
+                let direct = allowed.config.iter().any(|field| field == "Cmd" || field == "Entrypoint");
+                if direct && observation.exit_code.is_none() {
+                    let (ends, others) =
+                        std::mem::take(&mut comparison.behaviour).into_iter().partition::<Vec<_>, _>(|difference| {
+                            difference.subject == "end" && original.first.stop_code == Some(KILLED)
+                        });
+                    comparison.behaviour = others;
+                    comparison.agreed.0 += ends.len();
+                    comparison.declared.extend(ends);
+                }
                 comparison.flaky = seen.flaky;
                 for name in seen.normalized {
                     if !comparison.normalized.iter().any(|known| known == name) {
@@ -289,6 +300,9 @@ pub fn bytes_by_path(store: &Store, image: &Image) -> Result<Node> {
     root.simplify(4, 0.002);
     Ok(root)
 }
+
+/// The exit code of a program that SIGKILL ended.
+const KILLED: i32 = 137;
 
 const NO_ANSWER: &str = "try the image with `plimsoll run`; say what to ask in [[probe]] of plimsoll.toml, and raise \
                          optimize.ready-timeout for a program that starts slowly";

@@ -1,5 +1,6 @@
 //! Where an instruction stands: the directory, the user and the variables in force before it.
 
+use crate::bases::BaseImage;
 use crate::moves::BaseFacts;
 use plimsoll_parser::syntax::{Dockerfile, Kind};
 use plimsoll_parser::word;
@@ -35,6 +36,40 @@ impl Place {
     }
 }
 
+/// The image that FROM names, with the defaults of the ARGs before the first stage.
+pub(crate) fn image_of(file: &Dockerfile<'_>, image: &str) -> String {
+    let mut env: BTreeMap<String, String> = BTreeMap::new();
+    for instruction in &file.instructions {
+        match &instruction.kind {
+            Kind::From(_) => break,
+            Kind::Arg(args) => {
+                for arg in args {
+                    let default = arg.default.as_ref();
+                    let value =
+                        default.and_then(|text| word::expand(text, file.escape, &|name| env.get(name).cloned()).ok());
+                    if let Some(value) = value.filter(|value| value.unmatched.is_empty()) {
+                        env.insert(arg.name.to_string(), value.word);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    match word::expand(image, file.escape, &|name| env.get(name).cloned()) {
+        Ok(known) if known.unmatched.is_empty() => known.word,
+        _ => image.to_owned(),
+    }
+}
+
+/// The name of another image in the author's own words: with the variables of the one that was written, where only an
+/// ending is more.
+pub(crate) fn as_written(written: &str, base: &BaseImage, name: String) -> String {
+    match name.strip_prefix(&base.name()) {
+        Some(ending) if written.contains('$') && written.contains(':') => format!("{written}{ending}"),
+        _ => name,
+    }
+}
+
 /// The place of every instruction of a file, in order.
 pub(crate) fn places(file: &Dockerfile<'_>, base: &dyn Fn(&str) -> Option<BaseFacts>) -> Vec<Place> {
     let mut current = Place::default();
@@ -44,7 +79,7 @@ pub(crate) fn places(file: &Dockerfile<'_>, base: &dyn Fn(&str) -> Option<BaseFa
         match &instruction.kind {
             Kind::From(from) => {
                 let some = |text: String| (!text.is_empty()).then_some(text);
-                current = base(&from.image).map_or_else(Place::default, |facts| Place {
+                current = base(&image_of(file, &from.image)).map_or_else(Place::default, |facts| Place {
                     workdir: Some(some(facts.workdir).unwrap_or_else(|| "/".to_owned())),
                     user: some(facts.user),
                     env: facts.env.into_iter().collect(),

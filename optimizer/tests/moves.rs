@@ -122,7 +122,8 @@ fn a_slimmer_base_where_the_name_tells_one() {
     let step = apply("slimmer-base", "# head\nFROM  python:3.11  AS web\nRUN true\n", &[]).expect("applies");
     assert_eq!(step.files.dockerfile, "# head\nFROM  python:3.11-slim  AS web\nRUN true\n");
     assert_eq!(step.title.as_deref(), Some("python:3.11-slim as base"));
-    refuses("slimmer-base", "ARG V=3\nFROM python:$V\n", &[], "depends on a variable");
+    let step = apply("slimmer-base", "ARG V=3.11\nFROM python:$V\n", &[]).expect("applies");
+    assert_eq!(step.files.dockerfile, "ARG V=3.11\nFROM python:$V-slim\n", "the variable stays");
     refuses("slimmer-base", "FROM python:3.11-alpine\n", &[], "no smaller variant");
 }
 
@@ -370,8 +371,10 @@ fn only_what_runs_wants_no_shell_and_two_stages() {
          COPY --from=build /usr/local /usr/local\nCOPY . /app\nCMD [\"python3\", \"/app/a.py\"]\n"
     ), "{text}");
     assert!(plimsoll_parser::parse(text).errors.is_empty());
-    refuses("only-what-runs", &file("CMD python3 /app/a.py\n"), &[], "needs a shell");
-    refuses("only-what-runs", &file("RUN useradd -m app\nCMD [\"x\"]\n"), &[], "runs in the last stage");
+    refuses("only-what-runs", &file("CMD python3 $APP\n"), &[], "needs a shell");
+    refuses("only-what-runs", &file("RUN touch /a\nCMD [\"x\"]\n"), &[], "runs in the last stage");
+    let home = apply("only-what-runs", &file("RUN useradd -rm app\nCMD [\"x\"]\n"), &[]).expect("applies");
+    assert!(home.files.dockerfile.contains("C.utf8 /home/app --no-recursion"), "{}", home.files.dockerfile);
     refuses("only-what-runs", &good, &[("a.c", "int main(void) { return system(\"ls\"); }")], "starts other programs");
     let accounts = file("RUN useradd app && mkdir -p /data && chown app /data\nRUN ldconfig\nUSER app\nCMD [\"x\"]\n");
     let text = apply("only-what-runs", &accounts, &[]).expect("applies").files.dockerfile;
@@ -401,6 +404,27 @@ fn build_tools_leave_package_lists() {
     );
     refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y gcc && gcc -o /x x.c\n", &[], "gcc is used");
     refuses("unneeded-packages", "FROM ruby:3.1\nRUN apt-get install -y curl\n", &[], "no build tool");
+}
+
+#[test]
+fn tools_that_nothing_calls_leave_package_lists() {
+    let file = "FROM debian:bookworm\nRUN apt-get update && apt-get install -y nginx vim \\\n    curl git && rm -rf /var/lib/apt/lists/*\nCMD [\"nginx\"]\n";
+    let step = apply("unused-tools", file, &[("run.sh", "git pull"), ("README.md", "use curl")]).expect("applies");
+    assert_eq!(
+        step.files.dockerfile,
+        "FROM debian:bookworm\nRUN apt-get update && apt-get install -y nginx git && rm -rf /var/lib/apt/lists/*\nCMD [\"nginx\"]\n"
+    );
+    assert_eq!(step.notes, ["nothing names them: vim, curl"]);
+    let all = "FROM debian:bookworm\nRUN apt-get update && apt-get install -y nano less && rm -rf /var/lib/apt/lists/*\nCMD [\"ls\"]\n";
+    let step = apply("unused-tools", all, &[]).expect("applies");
+    assert_eq!(step.files.dockerfile, "FROM debian:bookworm\nCMD [\"ls\"]\n");
+    let check = "FROM debian:bookworm\nRUN apt-get install -y curl\nHEALTHCHECK CMD curl -f localhost\n";
+    refuses("unused-tools", check, &[], "named somewhere");
+    let stages = "FROM debian:bookworm AS build\nRUN apt-get install -y gcc libpq-dev && gcc -o /x x.c\nFROM debian:bookworm\n\
+                  RUN apt-get install -y gcc libpq-dev nginx\nCOPY --from=build /x /x\nCMD [\"/x\"]\n";
+    let step = apply("unused-tools", stages, &[]).expect("applies");
+    assert!(step.files.dockerfile.contains("RUN apt-get install -y libpq5 nginx\n"), "{}", step.files.dockerfile);
+    assert!(step.files.dockerfile.contains("RUN apt-get install -y gcc libpq-dev && gcc"), "the first stage compiles");
 }
 
 const SITE: &str = "FROM node:18

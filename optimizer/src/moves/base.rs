@@ -43,7 +43,7 @@ impl Move for Slimmer {
         if stage {
             return Err(NotApplicable::because(format!("the last stage stands on the stage {}", from.image.as_str())));
         }
-        let base = BaseImage::of(&from.image)?;
+        let base = BaseImage::of(&crate::place::image_of(&sheet.file, &from.image))?;
         let names = base.slimmer();
         if names.is_empty() {
             return Err(NotApplicable::because(format!("no smaller variant of {} is known", base.name())));
@@ -52,7 +52,7 @@ impl Move for Slimmer {
             .iter()
             .find(|name| (input.available)(name))
             .ok_or_else(|| NotApplicable::because(format!("{} cannot be had", names.join(", "))))?;
-        let edit = Edit::replace(from.image.range, slim.clone());
+        let edit = Edit::replace(from.image.range, crate::place::as_written(&from.image, &base, slim.clone()));
         let dockerfile = crate::apply::splice(&input.files.dockerfile, [&edit]);
         let dockerfile = super::health::with_tools(&with_manual_pages(&dockerfile), &base);
         Ok(Step {

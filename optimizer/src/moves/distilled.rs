@@ -10,7 +10,7 @@ use crate::sheet::{Draft, Sheet};
 use plimsoll_analyzer::context::EntryKind;
 use plimsoll_parser::dockerignore::Ignore;
 use plimsoll_parser::shell::Dialect;
-use plimsoll_parser::syntax::{Command, Healthcheck, Kind};
+use plimsoll_parser::syntax::{Healthcheck, Kind};
 use plimsoll_parser::{Edit, TextRange};
 
 /// The last stage loses shell, package manager and whatever else no package of the program depends on.
@@ -51,38 +51,51 @@ impl Move for Distilled {
         if written.platform.is_some() {
             return Err(NotApplicable::because("FROM asks for a platform"));
         }
-        let base = BaseImage::of(&written.image)?;
+        let base = BaseImage::of(&crate::place::image_of(&sheet.file, &written.image))?;
         if base.kind != BaseKind::Debian || !base.repository.ends_with("debian") {
             return Err(NotApplicable::because(format!(
                 "the last stage stands on {}, not on Debian itself",
                 base.name()
             )));
         }
-        let (names, folders) = installed(&sheet, from)?;
+        let carried = installed(&sheet, from)?;
         needs_no_shell(&sheet, from, input)?;
+        let (dockerfile, mut config_changes) = super::direct::without_shell(&write(&sheet, from, &carried));
+        let mut notes =
+            vec!["the image has no shell: look into it with a debug container or from the first stages".to_owned()];
+        if config_changes.iter().any(|change| change.field != ConfigField::Healthcheck) {
+            notes.push(super::direct::NOTE.to_owned());
+        }
+        config_changes.push(ConfigChange {
+            field: ConfigField::WorkingDir,
+            key: None,
+            why: "an image from scratch has / where none is written".to_owned(),
+        });
         Ok(Step {
             may_change: system_paths(),
-            config_changes: vec![ConfigChange {
-                field: ConfigField::WorkingDir,
-                key: None,
-                why: "an image from scratch has / where none is written".to_owned(),
-            }],
-            notes: vec![
-                "the image has no shell: look into it with a debug container or from the first stages".to_owned(),
-            ],
-            ..Step::of(Files {
-                dockerfile: write(&sheet, from, &names, &folders),
-                dockerignore: input.files.dockerignore.clone(),
-            })
+            config_changes,
+            notes,
+            ..Step::of(Files { dockerfile, dockerignore: input.files.dockerignore.clone() })
         })
     }
 }
 
+/// What of the last stage's own goes on.
+struct Carried {
+    /// Packages, sorted.
+    names: Vec<String>,
+    /// Folders that commands made, sorted.
+    folders: Vec<String>,
+    /// Homes of users, with all that is in them.
+    homes: Vec<String>,
+}
+
 /// The packages of the last stage, when its RUNs do nothing but install them.
-fn installed(sheet: &Sheet<'_>, from: usize) -> Result<(Vec<String>, Vec<String>), NotApplicable> {
+fn installed(sheet: &Sheet<'_>, from: usize) -> Result<Carried, NotApplicable> {
     let dialects = dialects(&sheet.file.instructions);
     let mut names = Vec::new();
     let mut folders = Vec::new();
+    let mut homes = Vec::new();
     let mut taken = false;
     for (index, instruction) in sheet.instructions().skip(from + 1) {
         match &instruction.kind {
@@ -107,7 +120,8 @@ fn installed(sheet: &Sheet<'_>, from: usize) -> Result<(Vec<String>, Vec<String>
                 folders.extend(more);
                 continue;
             }
-            if is_account(link) {
+            if let Some(home) = account(link) {
+                homes.extend(home);
                 continue;
             }
             if !is_plain_apt(link) {
@@ -135,7 +149,7 @@ fn installed(sheet: &Sheet<'_>, from: usize) -> Result<(Vec<String>, Vec<String>
     names.dedup();
     folders.sort();
     folders.dedup();
-    Ok((names, folders))
+    Ok(Carried { names, folders, homes })
 }
 
 /// The stage that the last one takes what was built from.
@@ -187,15 +201,29 @@ fn is_ldconfig(chain: &Chain) -> bool {
     matches!(chain.links.as_slice(), [link] if link.program() == "ldconfig" && link.args().is_empty())
 }
 
-/// Whether a command makes a user or group and nothing else: `/etc/passwd` and `/etc/group` go on as they are.
-fn is_account(link: &Link) -> bool {
-    let home = ["-m", "--create-home", "-d", "--home-dir", "-mr", "-rm"];
-    match link.program() {
-        "useradd" => !link.args().iter().any(|word| home.contains(&word.text.as_str())),
-        "groupadd" | "addgroup" => true,
-        "adduser" => link.has("--no-create-home") || link.has("-H"),
-        _ => false,
+/// What a command that makes a user or group leaves besides `/etc/passwd` and `/etc/group`, which go on as they are: the
+/// home of the user, if it makes one.
+fn account(link: &Link) -> Option<Option<String>> {
+    let args: Vec<&str> = link.args().iter().map(|word| word.text.as_str()).collect();
+    let makes_home = match link.program() {
+        "groupadd" | "addgroup" => false,
+        "useradd" => args.iter().any(|arg| {
+            *arg == "--create-home" || (arg.starts_with('-') && !arg.starts_with("--") && arg.contains('m'))
+        }),
+        "adduser" => !args.iter().any(|arg| matches!(*arg, "--no-create-home" | "-H" | "--system")),
+        _ => return None,
+    };
+    if !makes_home {
+        return Some(None);
     }
+    let given = args.iter().enumerate().find_map(|(at, arg)| match *arg {
+        "-d" | "--home" | "--home-dir" => args.get(at + 1).copied(),
+        arg => arg.strip_prefix("--home=").or_else(|| arg.strip_prefix("--home-dir=")),
+    });
+    // The name stands first or last.
+    let name = [args.last(), args.first()].into_iter().flatten().find(|arg| !arg.starts_with('-'))?;
+    let home = given.map_or_else(|| format!("/home/{name}"), str::to_owned);
+    (link.is_known() && home.starts_with('/') && !home.contains(' ')).then_some(Some(home))
 }
 
 /// The folders that a command makes, or gives an owner or mode, where that is all it does.
@@ -239,10 +267,11 @@ fn needs_no_shell(sheet: &Sheet<'_>, from: usize, input: &Input<'_>) -> Result<(
             Kind::Healthcheck(Healthcheck::Cmd { command, .. }) => command,
             _ => continue,
         };
-        let Command::Exec { words, .. } = command else {
+        if !super::direct::can_be(&sheet.file, instruction) {
             return Err(NotApplicable::because(format!("{} needs a shell", instruction.keyword.as_str())));
-        };
-        let first = words.first().map_or("", |word| word.as_str());
+        }
+        let line = super::two_stage::command_line(command);
+        let first = line.split_ascii_whitespace().find(|word| *word != "exec").unwrap_or_default();
         if Dialect::of_shell(first).is_unix_shell() {
             return Err(NotApplicable::because(format!("{first} is what starts")));
         }
@@ -287,7 +316,9 @@ fn needs_no_shell(sheet: &Sheet<'_>, from: usize, input: &Input<'_>) -> Result<(
     Ok(())
 }
 
-fn write(sheet: &Sheet<'_>, from: usize, names: &[String], folders: &[String]) -> String {
+fn write(sheet: &Sheet<'_>, from: usize, carried: &Carried) -> String {
+    let Carried { names, folders, homes } = carried;
+    let trees: String = homes.iter().map(|home| format!(" {home}")).collect();
     let mut first = Draft::default();
     let mut last = Draft::default();
     let other = sheet.instructions().any(|(_, instruction)| {
@@ -347,7 +378,7 @@ fn write(sheet: &Sheet<'_>, from: usize, names: &[String], folders: &[String]) -
          \x20       --no-replaces --no-enhances {names} > /tmp/packages \\\n\
          \x20   && grep '^[a-z]' /tmp/packages | sort -u | grep -vx -e dpkg -e tar | xargs dpkg -L > /tmp/files \\\n\
          \x20   && grep -v -e '^/usr/share/\\(doc\\|info\\|lintian\\|man\\)/' -e /gconv /tmp/files | sort -u > /tmp/kept \\\n\
-         \x20   && tar --create --ignore-failed-read --directory / {TREES} --no-recursion \\\n\
+         \x20   && tar --create --ignore-failed-read --directory / {TREES}{trees} --no-recursion \\\n\
          \x20       {} \\\n\
          \x20       --files-from /tmp/kept | tar --extract --directory /{stage}\n",
         places.chunks(9).map(|row| row.join(" ")).collect::<Vec<_>>().join(" \\\n        "),

@@ -6,8 +6,11 @@ mod by_rules;
 mod chown;
 mod context;
 mod development;
+mod direct;
 mod distilled;
 mod health;
+mod jlink;
+mod leisure;
 mod libraries;
 mod order;
 mod packages;
@@ -166,6 +169,7 @@ pub static ALL: &[&dyn Move] = &[
     &chown::OwnersAtCopy,
     &base::Slimmer,
     &unneeded::BuildTools,
+    &leisure::Leisure,
     &two_stage::PYTHON,
     &two_stage::RUBY,
     &two_stage::SITE,
@@ -175,6 +179,7 @@ pub static ALL: &[&dyn Move] = &[
     &two_stage::JAVA,
     &two_stage::MADE,
     &two_stage::COMPILED,
+    &jlink::Modules,
     &sources::SourcesBehind,
     &distilled::Distilled,
 ];

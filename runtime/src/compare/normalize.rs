@@ -204,6 +204,7 @@ fn times(text: &str) -> String {
             "99/aaa/9999",
             "aaa, 99 aaa 9999",
             "99 aaa 9999",
+            "aaa 99, 9999",
             "aaa aaa 99",
             "aaa aaa  9",
             "aaa 99",
@@ -212,6 +213,11 @@ fn times(text: &str) -> String {
         .into_iter()
         .find_map(|pattern| shape(text, pattern));
         let clock = |text: &str| {
+            // `1:22:15 PM`; one digit of hours is a time of day where the half of the day is told.
+            let halves = ["99:99:99 AM", "99:99:99 PM", "9:99:99 AM", "9:99:99 PM"];
+            if let Some(half) = halves.into_iter().find_map(|pattern| shape(text, pattern)) {
+                return Some(half);
+            }
             let mut length = shape(text, "99:99:99")?;
             if text[length..].starts_with(['.', ',']) && digits(&text[length + 1..]) > 0 {
                 length += 1 + digits(&text[length + 1..]);
@@ -362,6 +368,7 @@ mod tests {
             ("2026-11-22T13:29:46.123456Z start", "<time> start"),
             ("2026-11-22 13:29:46,123 INFO", "<time> INFO"),
             ("on 2026-11-22.", "on <time>."),
+            ("Dec 01, 2026 1:22:15 PM app.Main main", "<time> app.Main main"),
             ("Sun Nov 22 13:29:46 2026 x", "<time> x"),
             ("Sun, 22 Nov 2026 13:29:46 GMT", "<time>"),
             ("{\"at\": 1795354186.25, \"ms\": 1795354186123}", "{\"at\": <time>, \"ms\": <time>}"),
@@ -386,6 +393,8 @@ mod tests {
             "order-1234567890123456789012",
             "12 monkeys",
             "may 12 people",
+            "1:22:15 of them",
+            "May 12, 2026 people",
             "v2026-11",
             "a1s",
             "µ é 日本 12",

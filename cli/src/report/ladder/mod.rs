@@ -231,6 +231,13 @@ fn text(report: &Report, paint: Paint) -> String {
             differences(&mut out, &rung.differences, "    ");
         }
     }
+    let left = left_alone(report);
+    if !left.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("left alone"));
+        for rung in left {
+            let _ = writeln!(out, "  {}: {}", rung.title, rung.reason.as_deref().unwrap_or_default());
+        }
+    }
     let notes: Vec<(&str, &String)> =
         climbed(report).flat_map(|rung| rung.notes.iter().map(|note| (rung.title.as_str(), note))).collect();
     if !notes.is_empty() {
@@ -240,9 +247,12 @@ fn text(report: &Report, paint: Paint) -> String {
         }
     }
     if let Some(packages) = report.packages.as_ref().filter(|change| !change.is_empty()) {
-        let _ =
-            writeln!(out, "\n{}", paint.bold(format!("packages: {} before, {} now", packages.before, packages.after)));
-        for (what, names) in package_lines(packages, SHOWN_PACKAGES) {
+        let now = match packages.after {
+            0 => "the result keeps no list of them".to_owned(),
+            after => format!("{after} now"),
+        };
+        let _ = writeln!(out, "\n{}", paint.bold(format!("packages: {} before, {now}", packages.before)));
+        for (what, names) in package_lines(packages, SHOWN_PACKAGES).into_iter().filter(|_| packages.after > 0) {
             let _ = writeln!(out, "  {what}: {names}");
         }
     }
@@ -258,7 +268,12 @@ fn text(report: &Report, paint: Paint) -> String {
             paint.yellow("noise:"),
             counted(report.noise.len(), "place")
         );
-        differences(&mut out, &report.noise, "    ");
+        // It is held against nobody, so that a few show what it is about.
+        let few = report.noise.get(..3).unwrap_or(&report.noise);
+        differences(&mut out, few, "    ");
+        if report.noise.len() > few.len() {
+            let _ = writeln!(out, "    … and {} more", report.noise.len() - few.len());
+        }
     }
     if let Some(rebuild) = &report.rebuild {
         let _ = writeln!(out, "{}", rebuilt(rebuild));
@@ -350,6 +365,33 @@ fn rebuilt(rebuild: &Rebuild) -> String {
         format!("{time} ({})", counted(built.executed, "step"))
     };
     format!("a change of {} cost {} before, now {}", rebuild.changed, cost(&rebuild.original), cost(&rebuild.result))
+}
+
+/// Large steps that were not taken for a reason that lies in this very file, where no other of their kind was.
+fn left_alone(report: &Report) -> Vec<&Rung> {
+    const SAID_OF_ANY_FILE: &[&str] = &[
+        "nothing here installs packages",
+        "is no image of Go",
+        "no go build is here",
+        "several stages already",
+        "nothing here is compiled",
+        "nothing would stay behind",
+        "what its commands wrote is not known",
+        "no kit of Java",
+        "no smaller variant",
+    ];
+    let staged = |rung: &&Rung| rung.name.starts_with("two-stage-");
+    if report.steps.iter().filter(staged).any(|rung| rung.outcome == "taken") {
+        return Vec::new();
+    }
+    let mut said = std::collections::BTreeSet::new();
+    let alone = report.steps.iter().filter(staged).filter(|rung| rung.outcome == "not-applicable");
+    alone
+        .filter(|rung| {
+            let reason = rung.reason.as_deref().unwrap_or_default();
+            !SAID_OF_ANY_FILE.iter().any(|known| reason.contains(known)) && said.insert(reason)
+        })
+        .collect()
 }
 
 /// Names of packages that a terminal shows; JSON has all of them.

@@ -5,12 +5,13 @@ use crate::apply::Level;
 use crate::bases::{BaseKind, static_base};
 use crate::chain::{Chain, Link, dialects};
 use crate::files::Files;
+use crate::moves::direct;
 use crate::moves::{ConfigChange, ConfigField, Input, Move, NotApplicable, Step};
 use crate::place::{Place, places};
 use crate::sheet::{Draft, Sheet};
 use plimsoll_analyzer::context::{Entry, EntryKind, clean};
 use plimsoll_parser::dockerignore::Ignore;
-use plimsoll_parser::syntax::{Command, Kind};
+use plimsoll_parser::syntax::Kind;
 use plimsoll_parser::{Edit, TextRange};
 
 /// Two stages for programs of Go.
@@ -49,13 +50,12 @@ impl Move for GoBinary {
         let places = places_of_go(&sheet, from, input);
         let build = find_build(&sheet, &places, input)?;
         check_sources(input)?;
-        let shell_needed = sheet.instructions().find_map(|(_, instruction)| match &instruction.kind {
-            Kind::Cmd(Command::Shell(_)) => Some("CMD"),
-            Kind::Entrypoint(Command::Shell(_)) => Some("ENTRYPOINT"),
-            Kind::Healthcheck(plimsoll_parser::syntax::Healthcheck::Cmd { command: Command::Shell(_), .. }) => {
-                Some("HEALTHCHECK")
-            }
-            _ => None,
+        let shell_needed = sheet.instructions().find_map(|(_, instruction)| {
+            (!direct::can_be(&sheet.file, instruction)).then_some(match &instruction.kind {
+                Kind::Cmd(_) => "CMD",
+                Kind::Entrypoint(_) => "ENTRYPOINT",
+                _ => "HEALTHCHECK",
+            })
         });
         let minimal = match shell_needed {
             // busybox has a shell and needs no library either.
@@ -162,6 +162,7 @@ fn binary_of(link: &Link, verb: &str, place: &Place, input: &Input<'_>) -> Resul
         Some(target) if target.ends_with(".go") => {
             target.rsplit('/').next().map(|file| file.trim_end_matches(".go").to_owned())
         }
+        Some("./...") => only_program(input),
         Some(target) if target.contains("...") => None,
         Some(target) => target
             .trim_end_matches('/')
@@ -180,6 +181,24 @@ fn binary_of(link: &Link, verb: &str, place: &Place, input: &Input<'_>) -> Resul
         Some(path) => place.absolute(path).ok_or_else(unknown),
         None => name.and_then(|name| place.absolute(&name)).ok_or_else(unknown),
     }
+}
+
+/// What `./...` makes where one folder holds a program: its name, or the module's.
+fn only_program(input: &Input<'_>) -> Option<String> {
+    let sources = input.listing.entries().iter().filter(|entry| {
+        entry.path.ends_with(".go") && !entry.path.ends_with("_test.go") && !entry.path.starts_with("vendor/")
+    });
+    let main = |text: &str| text.lines().any(|line| line.trim() == "package main");
+    let folders: std::collections::BTreeSet<&str> = sources
+        .filter(|entry| (input.read)(&entry.path).is_some_and(|text| main(&text)))
+        .map(|entry| entry.path.rsplit_once('/').map_or("", |(folder, _)| folder))
+        .collect();
+    let [folder] = folders.into_iter().collect::<Vec<_>>()[..] else { return None };
+    let module = (input.read)("go.mod")?;
+    let module =
+        module.lines().find_map(|line| line.trim().strip_prefix("module "))?.trim().trim_matches('"').to_owned();
+    let path = if folder.is_empty() { module.as_str() } else { folder };
+    path.rsplit('/').next().map(str::to_owned)
 }
 
 /// Refuses sources that need C or that could not be read.
@@ -384,6 +403,11 @@ fn write(
     check_command(sheet, build)?;
     let mut text = first;
     text.blank().push(last.finish().trim_start_matches('\n')).push(sheet.tail());
+    let (dockerfile, direct) =
+        if minimal == "busybox:latest" { (text.finish(), Vec::new()) } else { direct::without_shell(&text.finish()) };
+    if direct.iter().any(|change| change.field != ConfigField::Healthcheck) {
+        notes.push(direct::NOTE.to_owned());
+    }
     for entry in &files {
         notes.push(format!("{} is named in the sources and copied", entry.path));
     }
@@ -391,7 +415,7 @@ fn write(
         |field, key: Option<&str>, why: &str| ConfigChange { field, key: key.map(str::to_owned), why: why.to_owned() };
     let env = |key| change(ConfigField::Env, Some(key), "of the image of Go; the program does not need it");
     Ok(Step {
-        files: Files { dockerfile: text.finish(), dockerignore: input.files.dockerignore.clone() },
+        files: Files { dockerfile, dockerignore: input.files.dockerignore.clone() },
         title: None,
         may_change: vec!["/**".to_owned()],
         config_changes: vec![
@@ -402,7 +426,10 @@ fn write(
             change(ConfigField::Env, Some("SSL_CERT_FILE"), "of the minimal base: where its certificates are"),
             change(ConfigField::User, None, "the minimal base writes root as 0"),
             change(ConfigField::Cmd, None, "images of Go have bash as command where none is written"),
-        ],
+        ]
+        .into_iter()
+        .chain(direct)
+        .collect(),
         notes,
     })
 }

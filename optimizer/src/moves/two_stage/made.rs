@@ -71,7 +71,8 @@ fn is_junk(path: &str) -> bool {
         "/usr/local/share/info/",
         "/usr/local/lib/pkgconfig/",
         "/usr/local/lib/cmake/",
-        "/usr/local/cargo/",
+        "/usr/local/cargo/registry/",
+        "/usr/local/cargo/git/",
         "/usr/local/rustup/",
     ];
     const FILES: &[&str] = &["passwd", "group", "shadow", "gshadow", "subuid", "subgid", "ld.so.cache", ".pwd.lock"];
@@ -398,8 +399,14 @@ impl Ecosystem for Products {
     fn knows_owners(&self) -> bool {
         true
     }
-    fn prelude(&self, _products: &BTreeSet<String>, _around: &Around<'_>) -> Prelude {
-        Prelude::default()
+    fn prelude(&self, products: &BTreeSet<String>, around: &Around<'_>) -> Prelude {
+        // Where the compiler's image looks for programs, and no other does.
+        let path = around.place.env.get("PATH").map(String::as_str).unwrap_or_default();
+        let own = ["/go/bin", "/usr/local/cargo/bin"].into_iter().filter(|folder| {
+            path.split(':').any(|known| known == *folder) && products.iter().any(|path| below(path, folder))
+        });
+        let last = own.map(|folder| format!("ENV PATH={folder}:$PATH\n")).collect();
+        Prelude { last, ..Prelude::default() }
     }
     fn implied(&self, _package: &str) -> Option<&'static str> {
         None
@@ -492,7 +499,7 @@ fn look(sheet: &Sheet<'_>, places: &[Place], input: &Input<'_>, base: &BaseImage
     let context = sources(sheet, places, usize::MAX);
     let in_sources = |path: &str| context.iter().any(|to| below(path, to));
     let all: Vec<String> = files.keys().chain(&empty).cloned().collect();
-    files.retain(|path, _| !in_sources(path) || !is_intermediate(path));
+    files.retain(|path, _| !in_sources(path) || !(is_intermediate(path) || is_source(path)));
     let started = what_starts(sheet, input);
     let outside: BTreeSet<String> = files.keys().filter(|path| !in_sources(path)).map(|path| name_of(path)).collect();
     let named = files.keys().filter(|path| in_sources(path)).any(|path| {

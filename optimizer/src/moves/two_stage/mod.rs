@@ -251,7 +251,7 @@ pub(super) fn only_stage(sheet: &Sheet<'_>) -> Result<(usize, BaseImage), NotApp
     if base.platform.is_some() {
         return Err(NotApplicable::because("FROM asks for a platform"));
     }
-    Ok((*from, BaseImage::of(&base.image)?))
+    Ok((*from, BaseImage::of(&crate::place::image_of(&sheet.file, &base.image))?))
 }
 
 fn split(
@@ -376,7 +376,10 @@ fn split(
     let Some(Kind::From(written)) = sheet.instruction(from).map(|i| &i.kind) else {
         return Err(NotApplicable::because("the file has no FROM"));
     };
-    let final_base = slimmer.unwrap_or_else(|| written.image.to_string());
+    let final_base = match slimmer {
+        Some(name) => crate::place::as_written(&written.image, base, name),
+        None => written.image.to_string(),
+    };
     let build_name =
         if written.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("build")) { "builder" } else { "build" };
     let fetch = {
