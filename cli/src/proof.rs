@@ -10,7 +10,7 @@ use crate::report::treemap::Node;
 use crate::services::{self, Services, Told};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use plimsoll_runtime::compare::behaviour::{self, Member, Observation, Root, Session};
-use plimsoll_runtime::compare::{Allowed, Comparison, TreeOptions, compare_configs, compare_trees};
+use plimsoll_runtime::compare::{Allowed, Comparison, TreeOptions, compare_configs, compare_libraries, compare_trees};
 use plimsoll_runtime::digest::Digest;
 use plimsoll_runtime::image::Image;
 use plimsoll_runtime::probe::{ProbeError, Question};
@@ -270,6 +270,14 @@ impl<'a> Prover<'a> {
         let (config, declared) = compare_configs(&original.config.config, &changed.config.config, allowed);
         comparison.config = config;
         comparison.declared = declared;
+        if !allowed.programs.is_empty() {
+            let before =
+                self.snapshots.view(&original.layers).into_diagnostic().wrap_err("failed to mount the original")?;
+            let after =
+                self.snapshots.view(&changed.layers).into_diagnostic().wrap_err("failed to mount the result")?;
+            let gone = compare_libraries(before.root(), after.root(), &allowed.programs);
+            comparison.tree.get_or_insert_default().extend(gone);
+        }
         // Where everything may change, the trees say nothing.
         if !allowed.paths.iter().any(|glob| glob == "/**" || glob == "**") {
             let before =
@@ -278,7 +286,7 @@ impl<'a> Prover<'a> {
                 self.snapshots.view(&changed.layers).into_diagnostic().wrap_err("failed to mount the result")?;
             let (tree, declared) =
                 compare_trees(before.root(), after.root(), allowed, &TreeOptions { fold: true }).into_diagnostic()?;
-            comparison.tree = Some(tree);
+            comparison.tree.get_or_insert_default().extend(tree);
             comparison.declared.extend(declared);
         }
         Ok(comparison)

@@ -45,6 +45,8 @@ pub struct Rung {
     pub may_change: Vec<String>,
     /// In what its config may differ from the original's, accepted steps included.
     pub config_changes: Vec<ConfigChange>,
+    /// Paths whose programs have to find the libraries that they name, accepted steps included.
+    pub programs: Vec<String>,
     /// Whether it is worth its layers in time to rebuild, so that a few bytes more do not speak against it.
     pub for_rebuilds: bool,
     /// What the author should know about this step.
@@ -98,6 +100,7 @@ pub struct Ladder<'a> {
     files: Files,
     may_change: Vec<String>,
     config_changes: Vec<ConfigChange>,
+    programs: Vec<String>,
     position: usize,
     pending: Option<Rung>,
     tried: Vec<Tried>,
@@ -115,6 +118,7 @@ impl<'a> Ladder<'a> {
             files,
             may_change: Vec::new(),
             config_changes: Vec::new(),
+            programs: Vec::new(),
             position: 0,
             pending: None,
             tried: Vec::new(),
@@ -189,6 +193,10 @@ impl<'a> Ladder<'a> {
         config_changes.extend(made.config_changes);
         config_changes.sort();
         config_changes.dedup();
+        let mut programs = self.programs.clone();
+        programs.extend(made.programs);
+        programs.sort();
+        programs.dedup();
         Ok(Rung {
             name,
             title: made.title.unwrap_or_else(|| step.title().to_owned()),
@@ -196,6 +204,7 @@ impl<'a> Ladder<'a> {
             files: made.files,
             may_change,
             config_changes,
+            programs,
             for_rebuilds: step.for_rebuilds(),
             notes: made.notes,
         })
@@ -207,6 +216,7 @@ impl<'a> Ladder<'a> {
             self.files = rung.files;
             self.may_change = rung.may_change;
             self.config_changes = rung.config_changes;
+            self.programs = rung.programs;
             self.answer(Outcome::Taken { size });
         }
     }

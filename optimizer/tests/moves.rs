@@ -427,6 +427,34 @@ fn tools_that_nothing_calls_leave_package_lists() {
     assert!(step.files.dockerfile.contains("RUN apt-get install -y gcc libpq-dev && gcc"), "the first stage compiles");
 }
 
+#[test]
+fn one_program_of_a_module_is_known_by_its_name() {
+    let context =
+        [("go.mod", "module example.com/tools/clock\n"), ("main.go", "package main\n"), ("lib/a.go", "package lib\n")];
+    let file = "FROM golang:1.19\nWORKDIR /app\nCOPY . .\nRUN go install ./...\nCMD [\"clock\"]\n";
+    let text = apply("two-stage-go", file, &context).expect("applies").files.dockerfile;
+    assert!(text.contains("COPY --from=build /go/bin/clock /go/bin/clock\nENV PATH=/go/bin:$PATH\n"), "{text}");
+    let two = [context.as_slice(), &[("cmd/x/main.go", "package main\n")]].concat();
+    refuses("two-stage-go", file, &two, "where go build writes to is not known");
+}
+
+#[test]
+fn modules_of_java_are_those_of_all_archives() {
+    let file = "FROM debian:bookworm-slim AS build\nRUN apt-get install -y openjdk-17-jdk libgson-java\nRUN jar cf /app.jar .\n\
+                FROM debian:bookworm-slim\nRUN mkdir -p /usr/share/man/man1 && apt-get install -y openjdk-17-jre-headless libgson-java\n\
+                COPY --from=build /app.jar /app.jar\nCMD [\"java\", \"-jar\", \"/app.jar\"]\n";
+    let text = apply("java-modules", file, &[]).expect("applies").files.dockerfile;
+    assert!(
+        text.contains("            /app.jar \\\n            $(find /usr/share/java -name '*.jar')) \\\n"),
+        "{text}"
+    );
+    assert!(text.contains("RUN apt-get install -y zlib1g libgson-java\n"), "{text}");
+    assert!(text.contains("COPY --from=build /opt/java /opt/java\nENV PATH=/opt/java/bin:$PATH\n"), "{text}");
+    refuses("java-modules", file, &[("pom.xml", "spring-boot")], "does not see");
+    refuses("java-modules", &file.replace("\"java\"", "\"/usr/bin/java\""), &[], "by a path of the distribution");
+    refuses("java-modules", &file.replace("-jre-headless", "-jre"), &[], "no run time of Java");
+}
+
 const SITE: &str = "FROM node:18
 RUN apt-get update && apt-get install -y busybox
 WORKDIR /site

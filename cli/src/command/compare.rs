@@ -60,7 +60,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     if args.no_tree {
         paths.push("/**".to_owned());
     }
-    let allowed = Allowed { config: fields, paths };
+    let allowed = Allowed { config: fields, paths, ..Allowed::default() };
     let mut prover = Prover::new(&store, &config)?;
     let comparison = if args.behaviour {
         prover = prover.with_services(global, &args.build)?.anew();

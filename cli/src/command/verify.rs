@@ -70,9 +70,11 @@ enum FilesAre {
 /// Runs the command.
 pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let certificate = Certificate::read(&args.certificate)?;
-    let proven = certificate
-        .last()
-        .map(|step| Allowed { config: step.config_may_change.clone(), paths: step.may_change.clone() });
+    let proven = certificate.last().map(|step| Allowed {
+        config: step.config_may_change.clone(),
+        paths: step.may_change.clone(),
+        ..Allowed::default()
+    });
     let Some(allowed) = proven else {
         return Err(miette!(
             help = "it was written where no step was kept; there is nothing to repeat",

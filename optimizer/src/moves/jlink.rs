@@ -96,6 +96,12 @@ impl Move for Modules {
             (true, None) => return Err(NotApplicable::because("where archives of the context go is not known")),
             _ => {}
         }
+        if installs(&sheet, from..sheet.file.instructions.len(), &|name| {
+            name.starts_with("lib") && name.ends_with("-java")
+        }) {
+            // Packages of libraries, which both stages have.
+            analysed.push("$(find /usr/share/java -name '*.jar')".to_owned());
+        }
         let mut edits = Vec::new();
         let dialects = dialects(&sheet.file.instructions);
         for (index, instruction) in sheet.instructions().skip(from + 1) {
@@ -126,17 +132,20 @@ impl Move for Modules {
         if edits.is_empty() {
             return Err(NotApplicable::because("no run time of Java is installed in the last stage"));
         }
+        let analysed = match analysed.as_slice() {
+            [one] => one.clone(),
+            several => format!("\\\n            {}", several.join(" \\\n            ")),
+        };
         let end = sheet.instruction(from - 1).map_or(0, |instruction| instruction.range.end);
         edits.push(Edit::insert(
             end,
             format!(
                 "\n# A run time of the modules that the classes name, and of those that are found by name: loggers, encodings,\n\
                  # languages, elliptic curves.\n\
-                 RUN modules=$(jdeps --ignore-missing-deps --multi-release base --print-module-deps {}) \\\n\
+                 RUN modules=$(jdeps --ignore-missing-deps --multi-release base --print-module-deps {analysed}) \\\n\
                  \x20   && jlink --no-header-files --no-man-pages --compress 2 --output {HOME} \\\n\
                  \x20       --add-modules \"$modules,{FOUND_BY_NAME}\" \\\n\
                  \x20   && cp --dereference /etc/ssl/certs/java/cacerts {HOME}/lib/security/cacerts",
-                analysed.join(" ")
             ),
         ));
         let fetched = sheet.instruction(fetch).map_or(0, |instruction| instruction.range.end);

@@ -88,6 +88,8 @@ pub struct Step {
     pub may_change: Vec<String>,
     /// In what the image's config will differ.
     pub config_changes: Vec<ConfigChange>,
+    /// Paths that the image has of its own from here on: whatever they load has to be there.
+    pub programs: Vec<String>,
     /// What the author should know: what was assumed, what was left alone.
     pub notes: Vec<String>,
 }
@@ -224,6 +226,13 @@ fn made_anew() -> Vec<String> {
 impl Step {
     /// Files and nothing to declare.
     fn of(files: Files) -> Self {
-        Self { files, title: None, may_change: Vec::new(), config_changes: Vec::new(), notes: Vec::new() }
+        Self {
+            files,
+            title: None,
+            may_change: Vec::new(),
+            config_changes: Vec::new(),
+            programs: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 }

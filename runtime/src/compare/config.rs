@@ -133,7 +133,8 @@ mod tests {
         );
         assert_eq!(beyond[5].before.as_deref(), Some("[\"CMD\", \"x\"] interval=1s"));
         assert!(declared.is_empty());
-        let allowed = Allowed { config: vec!["Labels".to_owned(), "Env.A".to_owned()], paths: vec![] };
+        let allowed =
+            Allowed { config: vec!["Labels".to_owned(), "Env.A".to_owned()], paths: vec![], ..Allowed::default() };
         let (beyond, declared) = compare_configs(&before, &after, &allowed);
         assert_eq!(subjects(&declared), ["Env.A", "Labels.v"]);
         assert_eq!(beyond.len(), 9);

@@ -4,6 +4,7 @@
 
 pub mod behaviour;
 mod config;
+mod libraries;
 mod member;
 mod normalize;
 mod session;
@@ -12,6 +13,7 @@ mod tree;
 use serde::{Deserialize, Serialize};
 
 pub use config::{RuntimeConfig, compare_configs};
+pub use libraries::compare_libraries;
 pub use normalize::{Compared, NOISE, NORMALIZERS, Noise, Normalizer, normalize};
 pub use tree::{TreeError, TreeOptions, compare_trees};
 
@@ -22,6 +24,9 @@ pub struct Allowed {
     pub config: Vec<String>,
     /// Paths, as globs with `**`: `/var/lib/apt/lists/**`.
     pub paths: Vec<String>,
+    /// Paths below which every library that a program names has to be there still, if it was; `/` for all but the
+    /// distribution's own.
+    pub programs: Vec<String>,
 }
 
 /// Two images side by side. Empty lists mean: the same.

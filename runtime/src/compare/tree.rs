@@ -433,7 +433,11 @@ mod tests {
     }
 
     fn compare(before: &Path, after: &Path, paths: &[&str], fold: bool) -> (Vec<String>, Vec<String>) {
-        let allowed = Allowed { config: vec![], paths: paths.iter().map(|path| (*path).to_owned()).collect() };
+        let allowed = Allowed {
+            config: vec![],
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+            ..Allowed::default()
+        };
         let (beyond, declared) = compare_trees(before, after, &allowed, &TreeOptions { fold }).unwrap();
         let text = |list: Vec<Difference>| {
             list.into_iter().map(|d| format!("{} {:?} {}", d.subject, d.kind, d.bytes)).collect::<Vec<_>>()

@@ -149,6 +149,7 @@ impl Climber<'_> {
             let allowed = Allowed {
                 config: step.config_changes.iter().map(config_name).collect(),
                 paths: step.may_change.clone(),
+                programs: step.programs.clone(),
             };
             let comparison = self.prove(&step.title, &built, &allowed)?;
             fill(&mut made, &comparison, allowed);
@@ -207,7 +208,7 @@ impl Climber<'_> {
         let (config, paths): (Vec<String>, Vec<String>) =
             self.job.args.may_change.iter().cloned().partition(|glob| glob.starts_with("config:"));
         let config = config.iter().filter_map(|name| name.strip_prefix("config:")).map(str::to_owned).collect();
-        let allowed = Allowed { config, paths };
+        let allowed = Allowed { config, paths, programs: vec!["/".to_owned()] };
         let comparison = self.prove(title, &built, &allowed)?;
         let mut made = rung("candidate", title, &built, Some(self.size));
         fill(&mut made, &comparison, allowed);

@@ -334,6 +334,11 @@ fn write(
                 }
                 first.push(sheet.lead(index)).push(&sheet.edited(index, &edits));
                 last.push(gap).push(&format!("COPY --from=build {0} {0}\n", build.binary));
+                let path = format!("CMD [\"{0}\"", build.binary);
+                if build.binary.starts_with("/go/bin/") && !sheet.file.text.contains(&path) {
+                    // Images of Go look for programs there, and no other does.
+                    last.push("ENV PATH=/go/bin:$PATH\n");
+                }
                 if minimal == "scratch" {
                     last.push("# certificates, for whatever the program asks of others over TLS\n");
                     last.push("COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\n");
@@ -430,6 +435,7 @@ fn write(
         .into_iter()
         .chain(direct)
         .collect(),
+        programs: vec![build.binary.clone()],
         notes,
     })
 }

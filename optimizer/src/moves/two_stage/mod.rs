@@ -491,6 +491,7 @@ fn split(
             super::system_paths().into_iter().chain(workshops).chain(behind).collect()
         },
         config_changes,
+        programs: products.into_iter().collect(),
         notes,
     })
 }
