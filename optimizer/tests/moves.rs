@@ -455,6 +455,26 @@ fn modules_of_java_are_those_of_all_archives() {
     refuses("java-modules", &file.replace("-jre-headless", "-jre"), &[], "no run time of Java");
 }
 
+#[test]
+fn what_is_purged_is_installed_in_the_same_layer() {
+    let file = "FROM debian:bookworm-slim\n\n# for now\nRUN apt-get update && apt-get install -y gcc\nCOPY a.c /a.c\n# the program\nRUN gcc -o /usr/bin/a /a.c\n\
+                RUN apt-get purge -y gcc && apt-get autoremove -y\nCMD [\"a\"]\n";
+    assert_eq!(
+        apply("purged-at-once", file, &[]).expect("applies").files.dockerfile,
+        "FROM debian:bookworm-slim\n\nCOPY a.c /a.c\n# for now\n# the program\nRUN apt-get update && apt-get install -y gcc \\\n    \
+         && gcc -o /usr/bin/a /a.c \\\n    && apt-get purge -y gcc && apt-get autoremove -y\nCMD [\"a\"]\n"
+    );
+    refuses(
+        "purged-at-once",
+        &file.replace("RUN gcc", "RUN cd /tmp && gcc"),
+        &[],
+        "would hold for the commands after it",
+    );
+    refuses("purged-at-once", &file.replace("RUN gcc", "USER app\nRUN gcc"), &[], "USER stands between");
+    refuses("purged-at-once", &file.replace("RUN gcc", "RUN true\nCOPY b /b\nRUN gcc"), &[], "would become one");
+    refuses("purged-at-once", &file.replace("purge -y gcc", "purge -y vim"), &[], "no later layer");
+}
+
 const SITE: &str = "FROM node:18
 RUN apt-get update && apt-get install -y busybox
 WORKDIR /site

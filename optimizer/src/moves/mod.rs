@@ -14,6 +14,7 @@ mod leisure;
 mod libraries;
 mod order;
 mod packages;
+mod purge;
 mod sources;
 mod two_stage;
 mod unneeded;
@@ -181,6 +182,7 @@ pub static ALL: &[&dyn Move] = &[
     &two_stage::JAVA,
     &two_stage::MADE,
     &two_stage::COMPILED,
+    &purge::PurgedAtOnce,
     &jlink::Modules,
     &sources::SourcesBehind,
     &distilled::Distilled,
