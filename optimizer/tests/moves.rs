@@ -475,6 +475,15 @@ fn what_is_purged_is_installed_in_the_same_layer() {
     refuses("purged-at-once", &file.replace("purge -y gcc", "purge -y vim"), &[], "no later layer");
 }
 
+#[test]
+fn data_that_stands_in_both_stages_stays() {
+    let file = "FROM debian:bookworm AS build\nCOPY data /srv/data\nCOPY src /src\nRUN make -C /src\nFROM debian:bookworm-slim\n\
+                COPY data /srv/data\nCOPY src /src\nCOPY --from=build /usr/local /usr/local\nCMD [\"a\"]\n";
+    let context = [("data/rare.txt", "x"), ("src/Makefile", "a:\n"), ("src/a.c", "int main(void) { return 0; }\n")];
+    let text = apply("sources-behind", file, &context).expect("applies").files.dockerfile;
+    assert!(text.ends_with("COPY data /srv/data\nCOPY --from=build /usr/local /usr/local\nCMD [\"a\"]\n"), "{text}");
+}
+
 const SITE: &str = "FROM node:18
 RUN apt-get update && apt-get install -y busybox
 WORKDIR /site

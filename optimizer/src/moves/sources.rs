@@ -8,13 +8,26 @@ use crate::files::Files;
 use crate::place::{Place, places};
 use crate::sheet::Sheet;
 use plimsoll_parser::dockerignore::Ignore;
-use plimsoll_parser::syntax::{Healthcheck, Instruction, Kind};
+use plimsoll_parser::syntax::{Copy, Healthcheck, Instruction, Kind};
 use plimsoll_parser::{Edit, TextRange};
 
 /// The last stage keeps what was compiled and loses what it was compiled from.
 pub(crate) struct SourcesBehind;
 
 const SOURCES: &[&str] = &[".go", ".rs", ".java", ".kt", ".c", ".h", ".cc", ".cpp", ".hpp"];
+const MANIFESTS: &[&str] = &[
+    "Makefile",
+    "CMakeLists.txt",
+    "go.mod",
+    "go.sum",
+    "Cargo.toml",
+    "Cargo.lock",
+    "pom.xml",
+    "build.gradle",
+    "configure",
+    "configure.ac",
+    "meson.build",
+];
 const COMPILERS: &[&str] = &[
     "go", "cargo", "javac", "mvn", "mvnw", "gradle", "gradlew", "gcc", "g++", "cc", "c++", "clang", "clang++", "make",
     "cmake", "ninja",
@@ -44,7 +57,7 @@ impl Move for SourcesBehind {
         let from = from.ok_or_else(|| NotApplicable::because("there is no first stage that compiles"))?;
         compiles_and_runs(&sheet, from)?;
         let places = places(&sheet.file, input.base);
-        let gone = sources(&sheet, &places, from);
+        let gone = sources(&sheet, &places, from, input);
         if gone.is_empty() {
             return Err(NotApplicable::because("the last stage copies no sources"));
         }
@@ -119,7 +132,7 @@ fn compiles_and_runs(sheet: &Sheet<'_>, from: usize) -> Result<(), NotApplicable
 
 /// The COPYs of the last stage that bring sources, and where they bring them to: those of the context that a first stage
 /// has word for word, and the folder that they were copied to there.
-fn sources(sheet: &Sheet<'_>, places: &[Place], from: usize) -> Vec<(usize, String)> {
+fn sources(sheet: &Sheet<'_>, places: &[Place], from: usize, input: &Input<'_>) -> Vec<(usize, String)> {
     let into = |index: usize, instruction: &Instruction<'_>| {
         let (Kind::Copy(copy) | Kind::Add(copy)) = &instruction.kind else { return None };
         let place = places.get(index)?;
@@ -134,7 +147,8 @@ fn sources(sheet: &Sheet<'_>, places: &[Place], from: usize) -> Vec<(usize, Stri
     let mut gone = Vec::new();
     for (index, instruction) in sheet.instructions().skip(from + 1) {
         let Some(to) = into(index, instruction).filter(|to| to != "/") else { continue };
-        let same = from_context(instruction).is_some() && earlier.iter().any(|(text, _)| *text == sheet.bare(index));
+        let same = from_context(instruction).is_some_and(|copy| has_sources(copy, input))
+            && earlier.iter().any(|(text, _)| *text == sheet.bare(index));
         let folder = matches!(&instruction.kind, Kind::Copy(copy) if copy.from.is_some()
             && copy.sources.iter().all(|source| source.as_str() == to))
             && earlier.iter().any(|(_, into)| into.as_deref() == Some(to.as_str()));
@@ -143,6 +157,24 @@ fn sources(sheet: &Sheet<'_>, places: &[Place], from: usize) -> Vec<(usize, Stri
         }
     }
     gone
+}
+
+/// Whether a COPY brings anything that a compiler reads; what is only data has another reason to be in the image.
+fn has_sources(copy: &Copy<'_>, input: &Input<'_>) -> bool {
+    let compiled = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        SOURCES.iter().any(|end| name.ends_with(end)) || MANIFESTS.contains(&name)
+    };
+    copy.sources.iter().any(|source| {
+        let source = plimsoll_analyzer::context::clean(source);
+        compiled(&source)
+            || source.contains(['*', '?', '$'])
+            || input.listing.entries().iter().any(|entry| {
+                let inside = source.is_empty()
+                    || entry.path.strip_prefix(source.as_str()).is_some_and(|tail| tail.starts_with('/'));
+                inside && compiled(&entry.path)
+            })
+    })
 }
 
 /// Refuses where a command of the image names a file that would be gone.
