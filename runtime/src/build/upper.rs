@@ -333,26 +333,25 @@ impl<'l> Upper<'l> {
                 continue;
             }
             let target;
-            let kind = match &made.body {
-                Body::Dir => Kind::Dir,
-                Body::Fifo => Kind::Fifo,
-                Body::Symlink(to) => {
+            // Names of one file: whatever it is, but for a directory, which has one.
+            let number = made.file.filter(|_| !matches!(made.body, Body::Dir));
+            let first = number.and_then(|number| first_names.get(&number).copied());
+            if let (Some(number), None) = (number, first) {
+                first_names.insert(number, path);
+            }
+            let kind = match (first, &made.body) {
+                (Some(first), _) => Kind::HardLink(bytes(first)),
+                (None, Body::Dir) => Kind::Dir,
+                (None, Body::Fifo) => Kind::Fifo,
+                (None, Body::Symlink(to)) => {
                     target = to.clone();
                     Kind::Symlink(bytes(&target))
                 }
-                Body::Device { block, number } => {
+                (None, Body::Device { block, number }) => {
                     let (major, minor) = (device_major(*number), device_minor(*number));
                     if *block { Kind::Block { major, minor } } else { Kind::Char { major, minor } }
                 }
-                Body::File(content) => match made.file.and_then(|file| first_names.get(&file).copied()) {
-                    Some(first) => Kind::HardLink(bytes(first)),
-                    None => {
-                        if let Some(file) = made.file {
-                            first_names.insert(file, path);
-                        }
-                        Kind::File { size: content.size() }
-                    }
-                },
+                (None, Body::File(content)) => Kind::File { size: content.size() },
             };
             let xattrs: Vec<(Vec<u8>, Vec<u8>)> = match (&made.capability, kind) {
                 (Some(value), Kind::File { .. }) => vec![(b"security.capability".to_vec(), value.clone())],
