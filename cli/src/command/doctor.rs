@@ -5,7 +5,8 @@ use crate::terminal::{Paint, outln};
 use crate::{Global, place};
 use miette::Result;
 use plimsoll_runtime::exec::{self, Process, SetupStep};
-use plimsoll_runtime::snapshot::{CommitOptions, Snapshots};
+use plimsoll_runtime::layer::{Entry, Kind};
+use plimsoll_runtime::snapshot::{CommitOptions, SnapshotError, Snapshots};
 use plimsoll_runtime::store::Store;
 use plimsoll_runtime::userns;
 use std::path::Path;
@@ -63,17 +64,20 @@ fn not_tried() -> (String, Option<String>) {
     ("not tried: see above".to_owned(), None)
 }
 
-/// A root filesystem of one empty layer, and a container in it up to where its program would start, which is not there.
+/// A root filesystem on top of a layer, and a container in it up to where its program would start, which is not there.
 fn try_container(store: &Store) -> Tried {
-    let help = |text: &str| Some(text.to_owned());
     let prepared = Snapshots::new(store).and_then(|snapshots| {
-        let below = snapshots.commit(snapshots.prepare(&[])?, &CommitOptions::default())?;
+        let below = snapshots.commit_tar(&[], &CommitOptions::default(), |layer| {
+            let entry =
+                Entry { path: b"plimsoll", kind: Kind::Dir, mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: &[] };
+            layer.entry(&entry).map_err(SnapshotError::from)
+        })?;
         snapshots.prepare(&[below])
     });
     let active = match prepared {
         Ok(active) => active,
         Err(error) => {
-            let mounted = Err((error.to_string(), help("overlayfs needs kernel 5.11 for ordinary users")));
+            let mounted = Err((error.to_string(), error.help()));
             return Tried { mounted, started: Err(not_tried()) };
         }
     };

@@ -17,7 +17,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Gid, Pid, Uid, chdir, pivot_root, sethostname, setsid};
+use nix::unistd::{Gid, Pid, Uid, chdir, chroot, pivot_root, sethostname, setsid};
 
 use super::setup::{Failure, INIT_NAME, Job, Program, Setup, Sysfs};
 use crate::owners::{self, Note};
@@ -239,8 +239,15 @@ fn enter_root(root: &Path) -> Done {
     mount(Some(root), root, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).map_err(failed())?;
     chdir(root).map_err(failed())?;
     // The old root comes to lie over the new one and is taken off: no folder for it is needed.
-    pivot_root(".", ".").map_err(failed())?;
-    umount2(".", MntFlags::MNT_DETACH).map_err(failed())?;
+    match pivot_root(".", ".") {
+        Ok(()) => umount2(".", MntFlags::MNT_DETACH).map_err(failed())?,
+        // Docker's filter lets a container with CAP_SYS_ADMIN mount, and refuses this call: as an initial RAM disk is left.
+        Err(Errno::EPERM) => {
+            mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>).map_err(failed())?;
+            chroot(".").map_err(failed())?;
+        }
+        Err(errno) => return Err(failed()(errno)),
+    }
     chdir("/").map_err(failed())
 }
 
