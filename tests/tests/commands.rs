@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use plimsoll_tests::{Account, Outcome, World, busybox, network, skip, tool};
+use plimsoll_tests::{Account, Outcome, World, busybox, network, skip};
 
 const BASE: &str = "busybox:latest";
 
@@ -199,29 +199,6 @@ fn images_are_listed_saved_loaded_and_removed() {
     assert_eq!((&told["version"], &told["fine"]), (&1.into(), &true.into()));
     let checks = told["checks"].as_array().expect("checks");
     assert!(checks.iter().any(|check| check["name"] == "kernel" && check["state"] == "ok"), "{told:#}");
-}
-
-/// As in a container of a CI that gives root no right to mount, but lets it make user namespaces.
-#[test]
-fn root_without_the_right_to_mount_builds_and_runs_in_a_namespace_of_its_own() {
-    let world = busybox!();
-    if !Account::current().is_root() || !tool("setpriv") {
-        skip!("dropping a capability needs root and setpriv");
-    }
-    let without = |args: &[&str]| {
-        let mut command = world.program("setpriv");
-        command.args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]).arg(world.command().get_program());
-        Outcome::of(command.args(args))
-    };
-    without(&["doctor"]).expect(0).says("root without CAP_SYS_ADMIN").says("containers");
-    world.write("c/Dockerfile", "FROM busybox\nRUN mkdir /d && echo told > /d/f && chown 7:8 /d/f && rm /bin/vi\n");
-    without(&["build", "--tag", "nested", "c"]).expect(0);
-    let listed = without(&["run", "nested", "sh", "-c", "stat -c %u:%g /d/f; cat /d/f; ls /bin/vi"]).expect(1);
-    assert_eq!(listed.stdout, "7:8\ntold\n", "{listed}");
-    // And with that right the same image is the same.
-    let again = world.run(&["build", "--tag", "again", "--no-cache", "c"]).expect(0);
-    let same = world.run(&["compare", "nested", "again"]);
-    assert_eq!(same.code, 0, "{again}{same}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::terminal::{Paint, outln};
 use crate::{Global, place};
 use miette::Result;
-use plimsoll_runtime::exec::{self, Process, SetupStep};
+use plimsoll_runtime::exec::{self, Network, Process, SetupStep};
 use plimsoll_runtime::layer::{Entry, Kind};
 use plimsoll_runtime::snapshot::{CommitOptions, SnapshotError, Snapshots};
 use plimsoll_runtime::store::Store;
@@ -58,6 +58,7 @@ struct Check {
 struct Tried {
     mounted: Found,
     started: Found,
+    network: Found,
 }
 
 fn not_tried() -> (String, Option<String>) {
@@ -66,7 +67,13 @@ fn not_tried() -> (String, Option<String>) {
 
 /// A root filesystem on top of a layer, and a container in it up to where its program would start, which is not there.
 fn try_container(store: &Store) -> Tried {
+    let mut mounted = "a root filesystem was mounted and taken away".to_owned();
     let prepared = Snapshots::new(store).and_then(|snapshots| {
+        if snapshots.are_in_memory() {
+            mounted.push_str(
+                ", in memory: overlayfs cannot write to the filesystem of the store; --store on a disk is kept",
+            );
+        }
         let below = snapshots.commit_tar(&[], &CommitOptions::default(), |layer| {
             let entry =
                 Entry { path: b"plimsoll", kind: Kind::Dir, mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: &[] };
@@ -78,15 +85,19 @@ fn try_container(store: &Store) -> Tried {
         Ok(active) => active,
         Err(error) => {
             let mounted = Err((error.to_string(), error.help()));
-            return Tried { mounted, started: Err(not_tried()) };
+            return Tried { mounted, started: Err(not_tried()), network: Err(not_tried()) };
         }
     };
-    let started = match exec::run(&Process::new(active.root(), ["/nothing"])) {
-        Ok(outcome) => Err((format!("a program that is not there ended with {}", outcome.status.code()), None)),
-        Err(error) if error.step == SetupStep::Exec => Ok("one was set up and taken away".to_owned()),
-        Err(error) => Err((error.to_string(), error.help().map(str::to_owned))),
+    let start = |network: Network| -> Found {
+        match exec::run(&Process { network, ..Process::new(active.root(), ["/nothing"]) }) {
+            Ok(outcome) => Err((format!("a program that is not there ended with {}", outcome.status.code()), None)),
+            Err(error) if error.step == SetupStep::Exec => Ok("one was set up and taken away".to_owned()),
+            Err(error) => Err((error.to_string(), error.help().map(str::to_owned))),
+        }
     };
-    Tried { mounted: Ok("a root filesystem was mounted and taken away".to_owned()), started }
+    let started = start(Network::Host);
+    let network = if started.is_ok() { start(Network::None) } else { Err(not_tried()) };
+    Tried { mounted: Ok(mounted), started, network }
 }
 
 /// Runs the command.
@@ -106,7 +117,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     let store = place::store(global);
     let tried = match &store {
         Ok(store) if usable => try_container(store),
-        _ => Tried { mounted: Err(not_tried()), started: Err(not_tried()) },
+        _ => Tried { mounted: Err(not_tried()), started: Err(not_tried()), network: Err(not_tried()) },
     };
     checks.push(Check {
         name: "store",
@@ -118,6 +129,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit> {
     });
     checks.push(Check { name: "overlayfs", result: tried.mounted, needed: true });
     checks.push(Check { name: "containers", result: tried.started, needed: true });
+    checks.push(Check { name: "networks", result: tried.network, needed: false });
     checks.push(Check { name: "cgroups", result: cgroups(), needed: false });
     let one_id = matches!(userns::current(), Some(userns::IdMap::Single { .. }));
     let notes = if one_id { explain_one_id() } else { Vec::new() };

@@ -93,6 +93,10 @@ impl ExecError {
             (SetupStep::MountKernel, Errno::EPERM) if self.target.ends_with("proc") => {
                 Some("unmask /proc of the outer container (docker run --security-opt systempaths=unconfined)")
             }
+            (SetupStep::Loopback, Errno::EPERM) => Some(
+                "a network of its own needs CAP_NET_ADMIN as well (docker run --cap-add NET_ADMIN); `optimize --verify` asks \
+                 containers in one, `build` and `run --network host` go without",
+            ),
             (SetupStep::ControlGroup, _) => Some(
                 "limits need a writable control group: run as root, or with systemd-run --user --scope -p Delegate=yes",
             ),

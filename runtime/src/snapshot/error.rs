@@ -53,7 +53,7 @@ impl SnapshotError {
             SnapshotError::Io { source, .. } | SnapshotError::Layer(LayerError::Io { source, .. } | LayerError::Stream { source, .. })
                 if source.raw_os_error() == Some(nix::libc::ENOSPC) =>
             {
-                Some("the disk is full: free some space, `plimsoll prune` may help".to_owned())
+                Some("the disk is full, or memory where images are unpacked there (`plimsoll doctor` says so): free some space, `plimsoll prune` may help, or name a store on another disk with --store".to_owned())
             }
             _ => None,
         }

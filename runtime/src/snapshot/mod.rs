@@ -5,6 +5,7 @@
 
 mod error;
 mod mount;
+mod place;
 mod reaper;
 mod unpack;
 
@@ -21,12 +22,14 @@ use crate::owners;
 use crate::store::Store;
 
 pub use error::SnapshotError;
+use place::Place;
 use reaper::{Mounted, Reaper};
 
 /// Unpacked layers of a store. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     store: Store,
+    place: Place,
     dir: PathBuf,
     prefix: XattrPrefix,
     // Goes before the reaper, which has to take its mount away.
@@ -133,8 +136,14 @@ impl Snapshots {
                 Digest::of(&[maps("uid_map"), maps("gid_map")].concat()).hex()[..16].to_owned()
             }
         };
-        let dir = store.private_dir(&format!("snapshots/{mode}"))?;
-        Ok(Snapshots { store: store.clone(), dir, prefix, idle: Arc::default(), reaper: Arc::default() })
+        let place = Place::of(store, prefix)?;
+        let dir = place.private_dir(&format!("snapshots/{mode}"))?;
+        Ok(Snapshots { store: store.clone(), place, dir, prefix, idle: Arc::default(), reaper: Arc::default() })
+    }
+
+    /// Whether overlayfs cannot write to the filesystem of the store, so that this process unpacks layers in memory.
+    pub fn are_in_memory(&self) -> bool {
+        self.place.is_memory()
     }
 
     /// The same for whoever has one container at a time: what it leaves is taken away when it is dropped, not behind its back.
@@ -168,7 +177,7 @@ impl Snapshots {
             idle.parent = parent.to_vec();
             return Ok(idle);
         }
-        let scratch = self.store.scratch()?;
+        let scratch = self.place.scratch()?;
         let dir = scratch.path().to_owned();
         // Mounted over the work directory, which only the kernel looks into meanwhile.
         let (upper, root) = (dir.join("fs"), dir.join("work"));
@@ -189,13 +198,13 @@ impl Snapshots {
     /// A directory that holds these paths and nothing else.
     fn points(&self, points: &[Point<'_>]) -> Result<PathBuf, SnapshotError> {
         let mode = self.dir.file_name().unwrap_or_default();
-        let dir = self.store.private_dir("points")?;
+        let dir = self.place.private_dir("points")?;
         let name = Digest::of(format!("{mode:?} {points:?}").as_bytes()).hex();
         let path = dir.join(&name[..16]);
         if path.is_dir() {
             return Ok(path);
         }
-        let scratch = self.store.scratch()?;
+        let scratch = self.place.scratch()?;
         let fresh = scratch.path().join("fs");
         make_root(&fresh, None)?;
         for point in points {
@@ -266,7 +275,7 @@ impl Snapshots {
         let lower = self.ensure(layers)?;
         match lower.as_slice() {
             [] => {
-                let scratch = self.store.scratch()?;
+                let scratch = self.place.scratch()?;
                 let root = scratch.path().join("fs");
                 make_root(&root, None)?;
                 Ok(View { _mounted: Some(Mounted::new(&self.reaper, None, scratch)), root })
@@ -274,7 +283,7 @@ impl Snapshots {
             // A layer with nothing below holds no marks of overlayfs: it is the root filesystem.
             [only] => Ok(View { _mounted: None, root: only.clone() }),
             _ => {
-                let scratch = self.store.scratch()?;
+                let scratch = self.place.scratch()?;
                 let root = scratch.path().join("root");
                 fs::create_dir(&root).map_err(SnapshotError::io("create", &root))?;
                 let links = scratch.path().to_owned();
@@ -302,7 +311,7 @@ impl Snapshots {
             let path = self.dir.join(layer.chain_id.hex());
             if !path.is_dir() {
                 let below: Vec<&Path> = lower.iter().rev().map(PathBuf::as_path).collect();
-                let scratch = self.store.scratch()?;
+                let scratch = self.place.scratch()?;
                 let fs = scratch.path().join("fs");
                 make_root(&fs, below.first().copied())?;
                 let noted = unpack::unpack(&self.store, layer, &fs, &below, self.prefix)?;

@@ -17,7 +17,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    pub(super) fn new(path: PathBuf) -> Scratch {
+    pub(crate) fn new(path: PathBuf) -> Scratch {
         Scratch { path: Some(path) }
     }
 
