@@ -1,6 +1,6 @@
 //! Plimsoll where something else has taken rights away already: as root that may not mount, and in containers.
 
-use plimsoll_tests::{Account, Outcome, World, busybox, skip, tool};
+use plimsoll_tests::{Account, Outcome, busybox, skip, tool};
 
 /// As in a container of a CI that gives root no right to mount, but lets it make user namespaces.
 #[test]
