@@ -53,7 +53,7 @@ fn in_a_container_it_builds_runs_and_proves() {
     let script = "/plimsoll doctor; /plimsoll load -q -i /here/base.tar; /plimsoll build -q -t made /here/c
         /plimsoll run --rm made sh -c 'ls /etc/apt /told; cat /d/f' || true; /plimsoll optimize /here/c --verify -q";
     let namespaces = ["--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"];
-    for options in [&["--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN"][..], &namespaces] {
+    for options in [&["--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN"][..], &namespaces, &["--privileged"]] {
         let seen = within(options, script).expect(0);
         seen.says("in memory").says("\nnew\nkept\n").says("1/1");
     }
