@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::copy::{Copying, land};
 use super::sparse::{BLOCK, Records, Sparse, octal};
-use super::upper::{Body, Content, Made, Manner, Upper};
+use super::upper::{Body, Content, Group, Made, Manner, Upper};
 use crate::layer::records as layer_records;
 use crate::rootfs::{NodeKind, Tree};
 use crate::store::Store;
@@ -278,6 +278,6 @@ fn parent_of(upper: &mut Upper<'_>, root: &Path, relative: &Path, name: &Path) -
         }
     }
     let parent = root.join(here);
-    upper.make_dirs(&parent, Manner { mode: 0o755, uid: 0, gid: 0 })?;
+    upper.make_dirs(&parent, Manner { mode: 0o755, uid: 0, gid: 0 }, Group::ModeTold)?;
     Ok(parent)
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::gather::Source;
-use super::upper::{Body, Content, Made, Manner, Upper};
+use super::upper::{Body, Content, Group, Made, Manner, Upper};
 use crate::plan::{Chmod, symbolic_mode};
 use crate::rootfs::{Node, NodeKind, Tree, clean, resolve};
 
@@ -51,6 +51,10 @@ impl Copying {
         Manner { mode, uid, gid }
     }
 
+    fn group(&self) -> Group {
+        Group::unless_told(self.chown.is_some())
+    }
+
     fn of(&self, node: &Node) -> Manner {
         let owner = if self.keeps_owners { (node.uid, node.gid) } else { (0, 0) };
         if node.kind == NodeKind::Symlink {
@@ -77,7 +81,7 @@ pub(super) fn land(upper: &mut Upper<'_>, destination: &str, copying: &Copying) 
     let path = Path::new(destination);
     let ensure = if destination.ends_with('/') { path } else { path.parent().unwrap_or(path) };
     let ensured = resolve(upper, ensure, true).map_err(refused(ensure))?.path;
-    upper.make_dirs(&clean(&ensured), copying.made_dir()).map_err(refused(ensure))?;
+    upper.make_dirs(&clean(&ensured), copying.made_dir(), copying.group()).map_err(refused(ensure))?;
     Ok(resolve(upper, path, true).map_err(refused(path))?.path)
 }
 
@@ -111,7 +115,7 @@ pub(super) fn copy(
     if there.is_some_and(|node| !node.is_dir()) {
         return Err(refused(&target)(nix::errno::Errno::ENOTDIR.into()));
     }
-    upper.make_dirs(&target, copying.made_dir()).map_err(refused(&target))?;
+    upper.make_dirs(&target, copying.made_dir(), copying.group()).map_err(refused(&target))?;
     for below in &source.below {
         let path = target.join(&below.path);
         if below.node.is_dir()
@@ -137,7 +141,7 @@ pub(super) fn copy(
 /// Makes the directory a file goes to: a dangling link may have led anywhere.
 pub(super) fn make_parent(upper: &mut Upper<'_>, target: &Path, copying: &Copying) -> Result<(), CopyError> {
     let parent = target.parent().unwrap_or_else(|| Path::new(""));
-    upper.make_dirs(parent, copying.made_dir()).map_err(refused(parent))
+    upper.make_dirs(parent, copying.made_dir(), copying.group()).map_err(refused(parent))
 }
 
 #[expect(clippy::too_many_arguments, reason = "two places, what stands at one, and how it comes to the other")]

@@ -9,7 +9,7 @@ use plimsoll_parser::dockerignore::Ignore;
 
 use super::copy::{Copying, copy, land, make_parent};
 use super::gather::{GatherError, Source, Taking, digest, field, gather};
-use super::upper::{Body, Content, EmptyTree, Made, Manner, Upper};
+use super::upper::{Body, Content, EmptyTree, Group, Made, Manner, Upper};
 use super::{BuildError, Builder, Cached, Done, KEY_VERSION, Place, Result, archive, chain, fetch, repository};
 use crate::digest::{Digest, Hasher};
 use crate::image::Layer;
@@ -72,7 +72,9 @@ impl Builder<'_> {
             reason: error.to_string(),
         };
         let target = resolve(&upper, Path::new(path), true).map_err(refused)?.path;
-        upper.make_dirs(&clean(&target), Manner { mode: 0o755, uid, gid }).map_err(refused)?;
+        upper
+            .make_dirs(&clean(&target), Manner { mode: 0o755, uid, gid }, Group::unless_told(!owner.is_empty()))
+            .map_err(refused)?;
         let entry = self.commit_upper(&key, parent, upper, &[], &[], place)?;
         Ok(Done { key, cached: false, entry })
     }

@@ -109,6 +109,26 @@ pub(super) struct Manner {
     pub(super) gid: u32,
 }
 
+/// What a directory that is made below a set-group-ID one gets of it. The kernel gives it the bit and the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    /// Both.
+    Inherited,
+    /// The bit: its owner is given to it afterwards.
+    OwnerTold,
+    /// The group: its mode is given to it afterwards.
+    ModeTold,
+}
+
+impl Group {
+    /// Where an owner may be given.
+    pub(super) fn unless_told(owner: bool) -> Group {
+        if owner { Group::OwnerTold } else { Group::Inherited }
+    }
+}
+
+const SET_GROUP_ID: u32 = 0o2000;
+
 /// A layer being made.
 pub(super) struct Upper<'l> {
     lower: &'l dyn Tree,
@@ -154,16 +174,23 @@ impl<'l> Upper<'l> {
     }
 
     /// Makes `path`, free of links, and its missing parents. What is there stays as it is.
-    pub(super) fn make_dirs(&mut self, path: &Path, manner: Manner) -> io::Result<()> {
+    pub(super) fn make_dirs(&mut self, path: &Path, manner: Manner, group: Group) -> io::Result<()> {
         let mut here = PathBuf::new();
+        let mut parent = self.node(&here)?;
         for name in path.iter() {
             here.push(name);
             match self.node(&here)? {
-                Some(node) if node.is_dir() => {}
+                Some(node) if node.is_dir() => parent = Some(node),
                 Some(_) => return Err(Errno::ENOTDIR.into()),
                 None => {
+                    let mut manner = manner;
+                    if let Some(parent) = parent.filter(|parent| parent.mode & SET_GROUP_ID != 0) {
+                        manner.mode |= if group == Group::ModeTold { 0 } else { SET_GROUP_ID };
+                        manner.gid = if group == Group::OwnerTold { manner.gid } else { parent.gid };
+                    }
                     let now = self.now;
                     self.put(here.clone(), Made::new(Body::Dir, manner, now))?;
+                    parent = self.node(&here)?;
                 }
             }
         }
