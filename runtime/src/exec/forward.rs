@@ -24,11 +24,18 @@ pub struct Forwarder {
 impl Forwarder {
     /// Listens on `host` and carries each connection to `port` inside the container. Port 0 of `host` lets the kernel pick.
     pub fn start(container: &Container, host: SocketAddr, port: u16) -> io::Result<Self> {
-        let namespace = match container.has_own_network() {
-            true => Some(Arc::new(File::open(format!("/proc/{}/ns/net", container.pid()))?)),
-            false => None,
-        };
         let listener = TcpListener::bind(host)?;
+        let namespace =
+            match container.has_own_network().then(|| File::open(format!("/proc/{}/ns/net", container.pid()))) {
+                Some(Ok(namespace)) => Some(Arc::new(namespace)),
+                // A program that was quick has ended already, and its network with it: there is nobody to carry anything to.
+                Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    let stop = Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC)?);
+                    return Ok(Self { address: listener.local_addr()?, stop, thread: None });
+                }
+                Some(Err(error)) => return Err(error),
+                None => None,
+            };
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let stop = Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC)?);
