@@ -37,6 +37,9 @@ pub struct Change {
     pub gone: Vec<Installed>,
     /// Only in the result, the largest first.
     pub new: Vec<Installed>,
+    /// Managers whose list the result does not have, so that it cannot be said which of their packages it lacks; those of the
+    /// original are in none of the lists above.
+    pub unlisted: Vec<String>,
 }
 
 /// A package that changed its version.
@@ -55,7 +58,7 @@ pub struct Version {
 impl Change {
     /// Whether both have the same packages.
     pub fn is_empty(&self) -> bool {
-        self.versions.is_empty() && self.gone.is_empty() && self.new.is_empty()
+        self.versions.is_empty() && self.gone.is_empty() && self.new.is_empty() && self.unlisted.is_empty()
     }
 }
 
@@ -96,6 +99,12 @@ fn by_name(all: &[Installed]) -> ByName<'_> {
 }
 
 fn between(before: &[Installed], after: &[Installed]) -> Change {
+    // Files of an image without a package manager may be any package's.
+    let lists = ["dpkg", "apk", "rpm"].into_iter();
+    let has = |all: &[Installed], manager: &str| all.iter().any(|one| one.manager == manager);
+    let unlisted: Vec<String> = lists.filter(|one| has(before, one) && !has(after, one)).map(str::to_owned).collect();
+    let before: Vec<Installed> = before.iter().filter(|one| !unlisted.contains(&one.manager)).cloned().collect();
+    let before = before.as_slice();
     let (old, new) = (by_name(before), by_name(after));
     let versions = |all: &[&Installed]| {
         let versions: BTreeSet<&str> = all.iter().map(|one| one.version.as_str()).collect();
@@ -118,6 +127,7 @@ fn between(before: &[Installed], after: &[Installed]) -> Change {
         versions: changed.collect(),
         gone: only(&old, &new),
         new: only(&new, &old),
+        unlisted,
     }
 }
 
@@ -146,5 +156,7 @@ mod tests {
         let [flask] = &change.versions[..] else { panic!("{change:?}") };
         assert_eq!((flask.name.as_str(), flask.before.as_str(), flask.after.as_str()), ("flask", "3.0", "3.1"));
         assert!(between(&after, &after).is_empty());
+        let bare = between(&before, &after[..2]);
+        assert_eq!((bare.before, bare.gone.len(), bare.unlisted), (2, 0, vec!["dpkg".to_owned()]));
     }
 }

@@ -113,11 +113,11 @@ fn maps(body: &mut String, report: &Report) {
 fn packages(body: &mut String, report: &Report) {
     let Some(packages) = report.packages.as_ref().filter(|change| !change.is_empty()) else { return };
     let (before, after) = (packages.before, packages.after);
-    let _ = writeln!(body, "<h2>Packages</h2>\n<p>{before} before, {after} now.</p>\n<ul>");
+    let _ = writeln!(body, "<h2>Packages</h2>\n<details><summary>{before} before, {after} now</summary>\n<ul>");
     for (what, names) in package_lines(packages, usize::MAX) {
         let _ = write!(body, "<li>{what}: {}</li>", escape(&names));
     }
-    body.push_str("</ul>\n");
+    body.push_str("</ul></details>\n");
 }
 
 fn proof(body: &mut String, report: &Report) {

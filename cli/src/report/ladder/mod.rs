@@ -401,10 +401,11 @@ const SHOWN_PACKAGES: usize = 12;
 fn package_lines(change: &Change, most: usize) -> Vec<(&'static str, String)> {
     let sized = |one: &Installed| format!("{} ({})", one.name, size(one.bytes));
     let versions = change.versions.iter().map(|one| format!("{} {} -> {}", one.name, one.before, one.after)).collect();
-    let lines: [(&str, Vec<String>); 3] = [
+    let lines: [(&str, Vec<String>); 4] = [
         ("in another version", versions),
         ("no longer there", change.gone.iter().map(sized).collect()),
         ("new", change.new.iter().map(sized).collect()),
+        ("not compared, since the result has no list of them", change.unlisted.clone()),
     ];
     let lines = lines.into_iter().filter(|(_, names)| !names.is_empty());
     lines
